@@ -1,0 +1,60 @@
+//! What a forward pass is given: packed token ids and what is wanted of them.
+
+use polder_perturb::{Sequence, Span};
+
+/// One wanted number: `log p(token | everything up to and including row)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// The row whose output predicts the token.
+    pub row: u32,
+    /// The token.
+    pub token: u32,
+}
+
+/// Packed sequences without padding.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tokens {
+    /// Token ids, one a row.
+    pub ids: Vec<u32>,
+    /// Positions, one a row, counted from 0 at the start of each sequence (a branch goes on counting from its prefix).
+    pub positions: Vec<u32>,
+    /// The sequences; together they cover every row once.
+    pub sequences: Vec<Sequence>,
+    /// The log-probabilities that are wanted.
+    pub wanted: Vec<Wanted>,
+}
+
+impl Tokens {
+    /// No rows yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends a sequence, and gives its rows.
+    pub fn push(&mut self, ids: &[u32]) -> Span {
+        self.append(ids, Span::default())
+    }
+
+    /// Appends a branch of the sequence whose rows are `prefix`, and gives its own rows.
+    pub fn push_branch(&mut self, ids: &[u32], prefix: Span) -> Span {
+        self.append(ids, prefix)
+    }
+
+    fn append(&mut self, ids: &[u32], prefix: Span) -> Span {
+        let rows = Span { start: self.ids.len(), len: ids.len() };
+        self.ids.extend_from_slice(ids);
+        self.positions.extend((prefix.len..prefix.len + ids.len()).map(|p| p as u32));
+        self.sequences.push(Sequence { rows, prefix });
+        rows
+    }
+
+    /// Asks for `log p(token | … row)`.
+    pub fn want(&mut self, row: usize, token: u32) {
+        self.wanted.push(Wanted { row: row as u32, token });
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.ids.len()
+    }
+}
