@@ -1,0 +1,133 @@
+//! What a task is: rows in, prompts with options out.
+
+use crate::error::quoted;
+use crate::{Error, Metric, Result, Row};
+
+/// A row turned into text: a prompt, what may follow it, and which of these is right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// The row's own `idx` or `id`, or its number in the file (from 0).
+    pub idx: String,
+    /// The text in front of the options.
+    pub prompt: String,
+    /// The exact texts that may follow, joint included: what the model reads is `prompt + options[i]`.
+    pub options: Vec<String>,
+    /// The right option, where the row says.
+    pub gold: Option<usize>,
+}
+
+impl Example {
+    /// The option's text without the joint's spaces around it.
+    pub fn option_name(&self, option: usize) -> Option<&str> {
+        self.options.get(option).map(|o| o.trim())
+    }
+}
+
+/// How a task's loss is made of its options' log-probabilities (MeZO, Malladi et al. 2023, authors' code).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LossKind {
+    /// `ℓ = −log softmax(s)[gold]`, `sᵢ` = mean log-probability (nats) of option i's tokens; every example weighs 1.
+    Options,
+    /// `ℓ = −(1/Σn) Σ log p(token)` over the gold options' tokens of the batch: an example weighs as many as it has tokens.
+    Target,
+}
+
+impl std::fmt::Display for LossKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Options => "options",
+            Self::Target => "target",
+        })
+    }
+}
+
+impl std::str::FromStr for LossKind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "options" => Ok(Self::Options),
+            "target" => Ok(Self::Target),
+            _ => Err(Error::Name { what: "loss", value: text.to_owned(), choices: "options, target" }),
+        }
+    }
+}
+
+/// A task: it turns rows into examples and says how they are scored.
+pub trait Task: Send + Sync {
+    /// Its name, as in the config.
+    fn name(&self) -> &str;
+
+    /// The example of a row; `number` is the row's number in its file (from 0).
+    ///
+    /// # Errors
+    /// A column that the row lacks, a template that fails, a label that names no option. A row without a label is no
+    /// error: its `gold` is `None`.
+    fn example(&self, row: &Row, number: usize) -> Result<Example>;
+
+    /// The right option of a row alone.
+    ///
+    /// # Errors
+    /// As [`Task::example`].
+    fn gold(&self, row: &Row, number: usize) -> Result<Option<usize>> {
+        Ok(self.example(row, number)?.gold)
+    }
+
+    /// How predictions are scored.
+    fn metric(&self) -> Metric;
+
+    /// How the training loss is made.
+    fn loss(&self) -> LossKind;
+
+    /// The options' texts, where they are the same for every row.
+    fn label_names(&self) -> Option<Vec<String>>;
+
+    /// The columns that the prompt and the options read.
+    fn columns(&self) -> Vec<String>;
+
+    /// Where the right option comes from, in words for an error message.
+    fn gold_source(&self) -> String;
+}
+
+/// A row with its number in its file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawn {
+    /// The row's number in its file, from 0.
+    pub number: usize,
+    /// The row.
+    pub row: Row,
+}
+
+/// The examples of drawn rows, all of them labelled.
+///
+/// # Errors
+/// As [`Task::example`], and [`Error::Unlabelled`] for a row without a label.
+pub fn labelled(task: &dyn Task, rows: &[Drawn]) -> Result<Vec<Example>> {
+    rows.iter()
+        .map(|drawn| {
+            let example = task.example(&drawn.row, drawn.number)?;
+            match example.gold {
+                Some(_) => Ok(example),
+                None => Err(Error::Unlabelled {
+                    task: task.name().to_owned(),
+                    row: example.idx,
+                    key: task.gold_source(),
+                    there: quoted(drawn.row.keys().map(String::as_str)),
+                }),
+            }
+        })
+        .collect()
+}
+
+/// The row of a text that somebody typed, for a task that reads exactly one column.
+///
+/// # Errors
+/// [`Error::TypedText`] where the task reads another number of columns.
+pub fn typed_row(task: &dyn Task, text: &str) -> Result<Row> {
+    let columns = task.columns();
+    match columns.as_slice() {
+        [one] => Ok(Row::from_iter([(one.clone(), serde_json::Value::String(text.to_owned()))])),
+        _ => Err(Error::TypedText { task: task.name().to_owned(), columns: quoted(columns.iter().map(String::as_str)) }),
+    }
+}
