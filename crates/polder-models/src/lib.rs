@@ -1,1 +1,25 @@
-//! wip
+//! OPT, LLaMA and its relatives: files in, log-probabilities at the wanted positions out.
+//!
+//! A model is made in three steps: a [`ModelConfig`] is read from a config.json (strictly: an unknown model type is
+//! refused, never guessed); its [`expected_tensors`] are put into a [`polder_perturb::ParamSet`]; and [`build`] checks
+//! them and gives a [`LanguageModel`], which any [`polder_perturb::Reader`] runs at any points of weight space.
+//!
+//! The crate knows nothing of tasks.
+
+mod config;
+mod error;
+mod gguf;
+mod language_model;
+mod llama;
+mod load;
+mod opt;
+mod registry;
+mod rope;
+mod tokens;
+
+pub use config::{Family, LlamaConfig, ModelConfig, OptConfig, RopeConfig, RopeKind};
+pub use error::{Error, Result};
+pub use language_model::{Description, LanguageModel, build, expected_tensors, tied_aliases};
+pub use load::{Format, Loaded, SideFile, Source, StorageType, load};
+pub use registry::{MODEL_TYPES, ModelType};
+pub use tokens::{Tokens, Wanted};

@@ -2,6 +2,8 @@
 
 use polder_perturb::{Sequence, Span};
 
+use crate::error::{Error, Result};
+
 /// One wanted number: `log p(token | everything up to and including row)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
@@ -56,5 +58,43 @@ impl Tokens {
     /// The number of rows.
     pub fn rows(&self) -> usize {
         self.ids.len()
+    }
+
+    /// Checks that ids, positions, sequences and wanted pairs fit one another and the model.
+    ///
+    /// # Errors
+    /// No tokens; unequal lengths; an id, position, row or token outside of its range.
+    pub fn check(&self, vocab: usize, positions: usize) -> Result<()> {
+        let rows = self.rows();
+        if rows == 0 {
+            return Err(Error::InputEmpty);
+        }
+        if self.positions.len() != rows {
+            return Err(Error::InputLength { ids: rows, positions: self.positions.len() });
+        }
+        let inside = |what, found: usize, limit| match found < limit {
+            true => Ok(()),
+            false => Err(Error::InputOutside { what, found, limit }),
+        };
+        self.ids.iter().try_for_each(|id| inside("token id", *id as usize, vocab))?;
+        self.positions.iter().try_for_each(|p| inside("position", *p as usize, positions))?;
+        for span in self.sequences.iter().flat_map(|s| [s.rows, s.prefix]) {
+            inside("sequence end", span.start.saturating_add(span.len), rows + 1)?;
+        }
+        for wanted in &self.wanted {
+            inside("wanted row", wanted.row as usize, rows)?;
+            inside("wanted token", wanted.token as usize, vocab)?;
+        }
+        Ok(())
+    }
+
+    /// The rows that something is wanted of, ascending, each once; and every wanted pair, its row counted among them.
+    pub fn wanted_rows(&self) -> (Vec<u32>, Vec<(u32, u32)>) {
+        let mut rows: Vec<u32> = self.wanted.iter().map(|w| w.row).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        let place = |row: u32| rows.partition_point(|r| *r < row) as u32;
+        let pairs = self.wanted.iter().map(|w| (place(w.row), w.token)).collect();
+        (rows, pairs)
     }
 }

@@ -1,0 +1,136 @@
+//! The seam between a model and whoever wants its log-probabilities.
+
+use std::fmt::Debug;
+
+use candle_core::{DType, Tensor};
+use polder_perturb::{Linear, ParamSet, Reader};
+
+use crate::config::{Family, ModelConfig};
+use crate::error::{Error, Result};
+use crate::tokens::Tokens;
+use crate::{llama, opt};
+
+/// A causal language model: packed tokens in, log-probabilities at the wanted places out.
+///
+/// It holds no weights, only the sites of a [`ParamSet`]; the [`Reader`] that it is given reads them, at its points.
+pub trait LanguageModel: Debug + Send + Sync {
+    /// What the head multiplies: `[P·U, width]`, after the last norm and projection, of the given rows (all: `None`).
+    ///
+    /// After the last attention only those rows are worked on, which by row invariance changes no bit of them.
+    ///
+    /// # Errors
+    /// An input that fits neither itself nor the model; a failing operation.
+    fn hidden_rows(&self, at: &dyn Reader, input: &Tokens, rows: Option<&[u32]>) -> Result<Tensor>;
+
+    /// The head, which turns hidden rows into logits.
+    fn head(&self) -> Linear;
+
+    /// Layers, widths, heads.
+    fn describe(&self) -> Description;
+
+    /// [`LanguageModel::hidden_rows`] of every row: `[P·R, width]`.
+    ///
+    /// # Errors
+    /// As there.
+    fn hidden(&self, at: &dyn Reader, input: &Tokens) -> Result<Tensor> {
+        self.hidden_rows(at, input, None)
+    }
+
+    /// `log p(token | everything up to and including row)` of each wanted pair, `[P·wanted.len()]`, in nats.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::hidden_rows`].
+    fn log_probs(&self, at: &dyn Reader, input: &Tokens) -> Result<Tensor> {
+        let about = self.describe();
+        input.check(about.vocab, about.positions)?;
+        let (rows, pairs) = input.wanted_rows();
+        if pairs.is_empty() {
+            return Ok(Tensor::zeros(0, DType::F32, &at.device())?);
+        }
+        let all = rows.len() == input.rows();
+        let hidden = self.hidden_rows(at, input, if all { None } else { Some(&rows) })?;
+        Ok(at.log_probs(&hidden, self.head(), &pairs)?)
+    }
+
+    /// Tokens in the vocabulary: every id is below.
+    fn vocab_size(&self) -> usize {
+        self.describe().vocab
+    }
+
+    /// The largest number of tokens of a sequence.
+    fn max_positions(&self) -> usize {
+        self.describe().positions
+    }
+}
+
+/// A model's shape, for people and for plans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Description {
+    /// Layers.
+    pub layers: usize,
+    /// The width of the residual stream.
+    pub hidden: usize,
+    /// The width of the feed-forward layer.
+    pub ffn: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads.
+    pub kv_heads: usize,
+    /// The width of a head.
+    pub head_dim: usize,
+    /// Tokens in the vocabulary.
+    pub vocab: usize,
+    /// The largest number of tokens of a sequence.
+    pub positions: usize,
+    /// Whether the head is the table of embeddings.
+    pub tied: bool,
+}
+
+/// The model of a configuration, over the parameters of a set.
+///
+/// # Errors
+/// A parameter that is not there, or has another shape than the configuration asks for.
+pub fn build(config: &ModelConfig, params: &ParamSet) -> Result<Box<dyn LanguageModel>> {
+    for (name, expected) in expected_tensors(config) {
+        let found = params.get(params.site(&name)?).tensor.dims();
+        if found != expected {
+            return Err(Error::ParamShape { tensor: name, found: found.to_vec(), expected });
+        }
+    }
+    Ok(match config.family() {
+        Family::Opt(c) => Box::new(opt::Opt::new(c, params)?),
+        Family::Llama(c) => Box::new(llama::Llama::new(c, params)?),
+    })
+}
+
+/// The canonical names and shapes of a configuration's parameters, in order, tied ones once.
+pub fn expected_tensors(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
+    match config.family() {
+        Family::Opt(c) => opt::tensors(c),
+        Family::Llama(c) => llama::tensors(c),
+    }
+}
+
+/// Names that files may use for a parameter that has another canonical name: (alias, canonical name).
+pub fn tied_aliases(config: &ModelConfig) -> Vec<(String, String)> {
+    let table = match config.family() {
+        Family::Opt(_) => opt::EMBEDDINGS,
+        Family::Llama(_) => llama::EMBEDDINGS,
+    };
+    if config.tied() { vec![("lm_head.weight".to_owned(), table.to_owned())] } else { Vec::new() }
+}
+
+/// The layer `{prefix}.weight`, with `{prefix}.bias` where it has one.
+pub(crate) fn linear(params: &ParamSet, prefix: &str, bias: bool) -> Result<Linear> {
+    let weight = params.site(&format!("{prefix}.weight"))?;
+    let bias = if bias { Some(params.site(&format!("{prefix}.bias"))?) } else { None };
+    Ok(Linear { weight, bias })
+}
+
+/// Adds the names and shapes of a linear layer.
+pub(crate) fn linear_tensors(list: &mut Vec<(String, Vec<usize>)>, prefix: &str, shape: [usize; 2], bias: bool) {
+    list.push((format!("{prefix}.weight"), shape.to_vec()));
+    if bias {
+        list.push((format!("{prefix}.bias"), vec![shape[0]]));
+    }
+}
