@@ -1,0 +1,119 @@
+//! From base weights and a trajectory to the weights of the run, bit for bit.
+
+use std::ops::Range;
+use std::str::FromStr;
+
+use polder_perturb::rounding::Rounding;
+use polder_perturb::{Law, ParamSet, direction};
+
+use super::header::{Digest, Header};
+use super::reader::Trajectory;
+use super::record::Record;
+use crate::error::{Error, Result};
+use crate::optimizer::{Optimizer, UpdateMode};
+use crate::registry::optimizer_from;
+
+/// What a replay did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replayed {
+    /// How many steps were applied.
+    pub steps: u64,
+    /// The content hash of the weights, where the run ended at the last of these steps: found equal to the logged one.
+    pub verified: Option<Digest>,
+}
+
+/// A trajectory made ready for replay: its optimiser, with whatever state that has, and its update mode.
+#[derive(Debug)]
+pub struct Replay<'a> {
+    trajectory: &'a Trajectory,
+    optimizer: Box<dyn Optimizer>,
+    mode: UpdateMode,
+}
+
+impl<'a> Replay<'a> {
+    /// Reads from the header how updates are applied.
+    ///
+    /// # Errors
+    /// Other directions than this program makes; an optimiser, law or rounding that it does not know.
+    pub fn new(trajectory: &'a Trajectory) -> Result<Self> {
+        let header = trajectory.header();
+        if header.directions != direction::VERSION {
+            return Err(Error::DirectionVersion {
+                found: header.directions,
+                known: direction::VERSION,
+                polder: header.polder.clone(),
+            });
+        }
+        let mode = UpdateMode { law: Law::from_str(&header.law)?, rounding: Rounding::from_str(&header.rounding)? };
+        let optimizer = optimizer_from(&header.optimizer.name, &header.optimizer.settings)?;
+        Ok(Self { trajectory, optimizer, mode })
+    }
+
+    /// Checks that these are the weights that the run started from, and as many of them trainable.
+    ///
+    /// # Errors
+    /// They are not; they can't be read.
+    pub fn check_base(&self, params: &ParamSet) -> Result<()> {
+        let header = self.trajectory.header();
+        let trainable = params.trainable_elements() as u64;
+        if trainable != header.trainable_elements {
+            return Err(Error::Trainable { expected: header.trainable_elements, found: trainable });
+        }
+        let found = Digest(params.digest()?);
+        if found == header.base { Ok(()) } else { Err(wrong_base(header, found)) }
+    }
+
+    /// Applies steps `range` to weights that are those after `range.start` steps, with this replay's state.
+    ///
+    /// `progress` is called after each step with the number of steps made so far. Where the run ended at the last of
+    /// these steps, the weights are compared with those that it logged.
+    ///
+    /// # Errors
+    /// Steps that the trajectory does not have; a storage type that updates don't handle; other final weights.
+    pub fn run(&mut self, params: &ParamSet, range: Range<u64>, progress: &mut dyn FnMut(u64)) -> Result<Replayed> {
+        let (from, to, steps) = (range.start, range.end, self.trajectory.steps());
+        if from > to || to > steps {
+            return Err(Error::Range { from, to, steps });
+        }
+        let mut ended = None;
+        for record in self.trajectory.records() {
+            match record? {
+                Record::Step(step) if step.step >= to => break,
+                Record::Step(step) if step.step >= from => {
+                    self.optimizer.apply(params, &self.mode, &step.applied)?;
+                    progress(step.step - from + 1);
+                }
+                Record::End(end) if end.steps == to => ended = Some(end.weights),
+                _ => {}
+            }
+        }
+        if let Some(expected) = ended {
+            let found = Digest(params.digest()?);
+            if found != expected {
+                let (expected, found) = (expected.to_string(), found.to_string());
+                return Err(Error::Final { steps: to, expected, found });
+            }
+        }
+        Ok(Replayed { steps: to - from, verified: ended })
+    }
+}
+
+/// Turns base weights into those after `steps` steps of the run (all of them: `trajectory.steps()`).
+///
+/// # Errors
+/// Those of [`Replay::new`], [`Replay::check_base`] and [`Replay::run`].
+pub fn replay(params: &ParamSet, trajectory: &Trajectory, steps: u64, progress: &mut dyn FnMut(u64)) -> Result<Replayed> {
+    let mut replay = Replay::new(trajectory)?;
+    replay.check_base(params)?;
+    replay.run(params, 0..steps, progress)
+}
+
+fn wrong_base(header: &Header, found: Digest) -> Error {
+    Error::Base {
+        expected: header.base.to_string(),
+        found: found.to_string(),
+        model: header.model.path.clone(),
+        revision: header.model.revision.as_ref().map_or_else(String::new, |r| format!(" at revision `{r}`")),
+        dtype: header.dtype.clone(),
+    }
+}
