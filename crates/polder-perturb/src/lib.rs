@@ -9,6 +9,7 @@
 //! It is the only crate with kernels and `unsafe`.
 
 mod cpu;
+mod digest;
 pub mod direction;
 mod error;
 mod param;

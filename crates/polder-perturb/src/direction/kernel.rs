@@ -1,0 +1,314 @@
+//! The loops over tiles, once for every kind of lanes, and the choice among them at run time.
+#![allow(unsafe_code)]
+
+#[cfg(target_arch = "x86_64")]
+use super::avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+use super::avx512::Avx512;
+use super::lanes::{Lanes, four};
+use super::philox::{Domain, M0, M1, W0, W1, counter};
+use super::portable::Portable;
+use super::{Law, ParamKey, Seed, bits, gaussian, rademacher};
+
+/// A kind of lanes that this machine has.
+#[derive(Clone, Copy)]
+pub(super) enum Level {
+    /// Plain Rust.
+    Portable,
+    /// AVX2 with FMA.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    /// AVX-512.
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512),
+}
+
+impl Level {
+    /// The widest kind there is; the standard library caches what it asks the processor.
+    pub(super) fn detect() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if let Some(lanes) = Avx512::detect() {
+                return Self::Avx512(lanes);
+            }
+            if let Some(lanes) = Avx2::detect() {
+                return Self::Avx2(lanes);
+            }
+        }
+        Self::Portable
+    }
+
+    /// Every kind that this machine has.
+    #[cfg(test)]
+    pub(super) fn all() -> Vec<Self> {
+        let mut all = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            all.extend(Avx2::detect().map(Self::Avx2));
+            all.extend(Avx512::detect().map(Self::Avx512));
+        }
+        all
+    }
+}
+
+/// Work that is compiled once for every kind of lanes.
+trait Work {
+    fn on<L: Lanes>(self, s: L);
+}
+
+/// Runs work with a kind of lanes, its instructions enabled.
+#[inline]
+fn dispatch(level: Level, work: impl Work) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
+        fn avx512(s: Avx512, work: impl Work) {
+            work.on(s);
+        }
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2(s: Avx2, work: impl Work) {
+            work.on(s);
+        }
+        match level {
+            // SAFETY: the lanes exist, so the instructions do.
+            Level::Avx512(s) => return unsafe { avx512(s, work) },
+            // SAFETY: likewise.
+            Level::Avx2(s) => return unsafe { avx2(s, work) },
+            Level::Portable => {}
+        }
+    }
+    let _ = level;
+    work.on(Portable);
+}
+
+/// A stretch of a direction and where it goes: each of `outs` gets it with its own coefficient.
+pub(super) struct Job<'a, const K: usize> {
+    pub(super) seed: Seed,
+    pub(super) key: ParamKey,
+    pub(super) start: u64,
+    pub(super) coeffs: [f32; K],
+    pub(super) outs: [&'a mut [f32]; K],
+}
+
+/// Does a job: overwrites with the direction where `FILL`, otherwise adds coefficient times direction.
+///
+/// All outputs have the same length.
+pub(super) fn run<const K: usize, const FILL: bool>(level: Level, law: Law, job: Job<'_, K>) {
+    match law {
+        Law::Gaussian => dispatch(level, Gaussian::<K, FILL>(job)),
+        Law::Rademacher => dispatch(level, Rademacher::<K, FILL>(job)),
+    }
+}
+
+/// What happens to one aligned unit of `U` elements; a method and no closure, so that it can always be inlined.
+trait Unit<L: Lanes, const K: usize, const U: usize> {
+    /// # Safety
+    /// Each pointer is good for reading and writing `U` numbers.
+    unsafe fn whole(&mut self, s: L, unit: u64, at: [*mut f32; K]);
+}
+
+/// Hands on every aligned unit of `U` elements, a part of a unit by way of a buffer.
+#[inline(always)]
+fn units<L: Lanes, const K: usize, const U: usize>(
+    s: L,
+    start: u64,
+    outs: [&mut [f32]; K],
+    mut work: impl Unit<L, K, U>,
+) {
+    let len = outs[0].len();
+    assert!(outs.iter().all(|o| o.len() == len));
+    let mut done = 0;
+    while done < len {
+        let at = start.wrapping_add(done as u64);
+        let (unit, within) = (at / U as u64, (at % U as u64) as usize);
+        let take = (U - within).min(len - done);
+        let mut part = [[0f32; U]; K];
+        let mut places = [std::ptr::null_mut(); K];
+        for k in 0..K {
+            places[k] = if take == U {
+                outs[k][done..done + U].as_mut_ptr()
+            } else {
+                part[k][within..within + take].copy_from_slice(&outs[k][done..done + take]);
+                part[k].as_mut_ptr()
+            };
+        }
+        // SAFETY: each place has U elements.
+        unsafe { work.whole(s, unit, places) };
+        if take < U {
+            for k in 0..K {
+                outs[k][done..done + take].copy_from_slice(&part[k][within..within + take]);
+            }
+        }
+        done += take;
+    }
+}
+
+struct Gaussian<'a, const K: usize, const FILL: bool>(Job<'a, K>);
+
+impl<const K: usize, const FILL: bool> Work for Gaussian<'_, K, FILL> {
+    #[inline(always)]
+    fn on<L: Lanes>(self, s: L) {
+        let Job { seed, key, start, coeffs, outs } = self.0;
+        units::<L, K, { gaussian::TILE }>(s, start, outs, GaussianTile::<K, FILL> { seed, key, coeffs });
+    }
+}
+
+struct GaussianTile<const K: usize, const FILL: bool> {
+    seed: Seed,
+    key: ParamKey,
+    coeffs: [f32; K],
+}
+
+impl<L: Lanes, const K: usize, const FILL: bool> Unit<L, K, { gaussian::TILE }> for GaussianTile<K, FILL> {
+    #[inline(always)]
+    unsafe fn whole(&mut self, s: L, tile: u64, at: [*mut f32; K]) {
+        let mut first = 0;
+        while first < 16 {
+            let words = blocks(s, Domain::Gaussian, self.seed, self.key, tile.wrapping_mul(16) + first as u64);
+            let z = gaussian::from_words(s, words);
+            for w in 0..4 {
+                for k in 0..K {
+                    // SAFETY: 64 elements, first + N ≤ 16 and w < 4.
+                    unsafe {
+                        let at = at[k].add(w * 16 + first);
+                        s.store(at, if FILL { z[w] } else { s.fma(s.float(self.coeffs[k]), z[w], s.load(at)) });
+                    }
+                }
+            }
+            first += L::N;
+        }
+    }
+}
+
+struct Rademacher<'a, const K: usize, const FILL: bool>(Job<'a, K>);
+
+impl<const K: usize, const FILL: bool> Work for Rademacher<'_, K, FILL> {
+    #[inline(always)]
+    fn on<L: Lanes>(self, s: L) {
+        let Job { seed, key, start, coeffs, outs } = self.0;
+        let unit = RademacherBlock::<K, FILL> { seed, key, coeffs, group: None, words: [[0; 16]; 4] };
+        units::<L, K, { rademacher::BLOCK }>(s, start, outs, unit);
+    }
+}
+
+/// Sixteen blocks' words are made together and kept for the blocks that follow.
+struct RademacherBlock<const K: usize, const FILL: bool> {
+    seed: Seed,
+    key: ParamKey,
+    coeffs: [f32; K],
+    group: Option<u64>,
+    words: [[u32; 16]; 4],
+}
+
+impl<L: Lanes, const K: usize, const FILL: bool> Unit<L, K, { rademacher::BLOCK }> for RademacherBlock<K, FILL> {
+    #[inline(always)]
+    unsafe fn whole(&mut self, s: L, block: u64, at: [*mut f32; K]) {
+        if self.group != Some(block / 16) {
+            self.group = Some(block / 16);
+            self.words = sixteen(s, Domain::Rademacher, self.seed, self.key, block / 16);
+        }
+        for w in 0..4 {
+            let word = self.words[w][(block % 16) as usize];
+            let mut lane = 0;
+            while lane < 32 {
+                for k in 0..K {
+                    // SAFETY: 128 elements, lane + N ≤ 32 and w < 4.
+                    unsafe {
+                        let at = at[k].add(w * 32 + lane);
+                        // ±coefficient is exact, so this sum is the fused one.
+                        let signed = s.flip(s.float(self.coeffs[k]), word >> lane);
+                        s.store(at, if FILL { signed } else { s.fma(s.float(1.0), signed, s.load(at)) });
+                    }
+                }
+                lane += L::N;
+            }
+        }
+    }
+}
+
+struct Bits<'a>(Seed, ParamKey, u64, &'a mut [u16]);
+
+impl Work for Bits<'_> {
+    #[inline(always)]
+    fn on<L: Lanes>(self, s: L) {
+        let Self(seed, key, start, mut out) = self;
+        let mut at = start;
+        while !out.is_empty() {
+            let words = sixteen(s, Domain::Rounding, seed, key, at / bits::TILE as u64);
+            let mut tile = [0u16; bits::TILE];
+            for (half, words) in tile.chunks_exact_mut(32).zip(&words) {
+                for (i, &word) in words.iter().enumerate() {
+                    half[i] = word as u16;
+                    half[16 + i] = (word >> 16) as u16;
+                }
+            }
+            let within = (at % bits::TILE as u64) as usize;
+            let take = (bits::TILE - within).min(out.len());
+            let (now, rest) = out.split_at_mut(take);
+            now.copy_from_slice(&tile[within..within + take]);
+            out = rest;
+            at = at.wrapping_add(take as u64);
+        }
+    }
+}
+
+/// `out[i]` = the 16 random bits for rounding element `start + i` of a parameter.
+pub(crate) fn fill_bits(seed: Seed, key: ParamKey, start: u64, out: &mut [u16]) {
+    fill_bits_at(Level::detect(), seed, key, start, out);
+}
+
+pub(super) fn fill_bits_at(level: Level, seed: Seed, key: ParamKey, start: u64, out: &mut [u16]) {
+    dispatch(level, Bits(seed, key, start, out));
+}
+
+/// The words of 16 blocks, `[word][block]`.
+#[inline(always)]
+fn sixteen<L: Lanes>(s: L, domain: Domain, seed: Seed, key: ParamKey, group: u64) -> [[u32; 16]; 4] {
+    let mut out = [[0; 16]; 4];
+    let mut first = 0;
+    while first < 16 {
+        let words = blocks(s, domain, seed, key, group.wrapping_mul(16) + first as u64);
+        for w in 0..4 {
+            // SAFETY: first + N ≤ 16.
+            unsafe { s.store_words(out[w][first..first + L::N].as_mut_ptr(), words[w]) };
+        }
+        first += L::N;
+    }
+    out
+}
+
+/// The words of `N` blocks from `first` on, a multiple of `N`: word w of block `first + i` in lane i of vector w.
+///
+/// A lane of 64 bits holds one block's word in its low half, so a product needs no shuffling; even and odd blocks
+/// go side by side. In the first two rounds most words do not depend on the block and stay scalars.
+#[inline(always)]
+fn blocks<L: Lanes>(s: L, domain: Domain, seed: Seed, key: ParamKey, first: u64) -> [L::Words; 4] {
+    let [c0, c1, c2, c3] = counter(domain, first, key);
+    let [mut k0, mut k1] = seed.philox_key();
+    let p1 = u64::from(M1) * u64::from(c2);
+    let p0 = u64::from(M0) * u64::from((p1 >> 32) as u32 ^ c1 ^ k0);
+    let (mul0, mul1) = (s.wide(M0), s.wide(M1));
+    let c3_k1 = s.wide(c3 ^ k1);
+    (k0, k1) = (k0.wrapping_add(W0), k1.wrapping_add(W1));
+    let (c1_k0, p0_k1, low0) = (s.wide(p1 as u32 ^ k0), s.wide((p0 >> 32) as u32 ^ k1), s.wide(p0 as u32));
+    let [even, odd] = s.counters(c0);
+    let (e3, o3) = (s.product(even, mul0), s.product(odd, mul0));
+    let e1 = s.product(s.xor(s.high(e3), c3_k1), mul1);
+    let o1 = s.product(s.xor(s.high(o3), c3_k1), mul1);
+    let mut even = [s.xor(s.high(e1), c1_k0), e1, s.xor(e3, p0_k1), low0];
+    let mut odd = [s.xor(s.high(o1), c1_k0), o1, s.xor(o3, p0_k1), low0];
+    for _ in 2..10 {
+        (k0, k1) = (k0.wrapping_add(W0), k1.wrapping_add(W1));
+        let keys = [s.wide(k0), s.wide(k1)];
+        even = round(s, even, [mul0, mul1], keys);
+        odd = round(s, odd, [mul0, mul1], keys);
+    }
+    four!(w => s.interleave(even[w], odd[w]))
+}
+
+/// One round of Philox on a vector of blocks.
+#[inline(always)]
+fn round<L: Lanes>(s: L, c: [L::Wide; 4], mul: [L::Wide; 2], key: [L::Wide; 2]) -> [L::Wide; 4] {
+    let (p0, p1) = (s.product(c[0], mul[0]), s.product(c[2], mul[1]));
+    [s.xor3(s.high(p1), c[1], key[0]), p1, s.xor3(s.high(p0), c[3], key[1]), p0]
+}
