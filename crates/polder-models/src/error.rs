@@ -174,6 +174,26 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A folder is not replaced, because it holds other things than a model.
+    #[error("`{}` is not replaced: it holds `{}`, which belongs to no model\nhint: choose another folder, or empty this one", folder.display(), stranger.display())]
+    NotAModelFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// What it holds.
+        stranger: PathBuf,
+    },
+    /// A weight does not fit the storage type that was asked for.
+    #[error("`{tensor}` holds {value} at element {element}, which is no finite {storage}\nhint: save as bf16 or f32")]
+    WeightTooLarge {
+        /// The tensor.
+        tensor: String,
+        /// The row-major index of the first such element.
+        element: usize,
+        /// The weight.
+        value: f32,
+        /// The storage type.
+        storage: &'static str,
+    },
     /// A model could not be written; what was there before is intact.
     #[error("can't write `{}`: {source}; the model needs {needed} bytes, and nothing at `{}` was changed\n\
              hint: free space or choose another folder", file.display(), folder.display())]

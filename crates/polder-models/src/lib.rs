@@ -15,11 +15,13 @@ mod load;
 mod opt;
 mod registry;
 mod rope;
+mod save;
 mod tokens;
 
 pub use config::{Family, LlamaConfig, ModelConfig, OptConfig, RopeConfig, RopeKind};
 pub use error::{Error, Result};
 pub use language_model::{Description, LanguageModel, build, expected_tensors, tied_aliases};
-pub use load::{Format, Loaded, SideFile, Source, StorageType, load};
+pub use load::{Format, Inspected, Loaded, SideFile, Source, StorageType, inspect, load};
 pub use registry::{MODEL_TYPES, ModelType};
+pub use save::{SaveOptions, save};
 pub use tokens::{Tokens, Wanted};

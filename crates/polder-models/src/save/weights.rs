@@ -1,0 +1,172 @@
+//! Safetensors files, streamed tensor by tensor.
+
+use std::fs::File;
+use std::io::{self, Write};
+
+use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
+use half::{bf16, f16};
+use polder_perturb::{Param, ParamSet};
+use serde_json::{Map, Value, json};
+
+use super::SaveOptions;
+use crate::error::Error;
+use crate::load::StorageType;
+
+/// The file that names the shards.
+pub(super) const INDEX: &str = "model.safetensors.index.json";
+/// The weights that are turned into bytes at once.
+const WINDOW: usize = 1 << 18;
+
+/// One file of weights.
+pub(super) struct Shard<'a> {
+    pub(super) name: String,
+    header: Vec<u8>,
+    params: Vec<&'a Param>,
+    storage: Option<StorageType>,
+    data: u64,
+}
+
+/// The parameters, cut into files in their order.
+pub(super) fn plan<'a>(params: &'a ParamSet, options: &SaveOptions) -> Vec<Shard<'a>> {
+    let storage = options.storage;
+    let mut cuts: Vec<Vec<&Param>> = vec![Vec::new()];
+    let mut size = 0;
+    for param in params.iter() {
+        let bytes = bytes(param, storage);
+        if size > 0 && size + bytes > options.shard_bytes {
+            cuts.push(Vec::new());
+            size = 0;
+        }
+        size += bytes;
+        if let Some(last) = cuts.last_mut() {
+            last.push(param);
+        }
+    }
+    let of = cuts.len();
+    cuts.into_iter().enumerate().map(|(at, params)| Shard::new(name(at, of), params, storage)).collect()
+}
+
+fn name(at: usize, of: usize) -> String {
+    if of == 1 { "model.safetensors".to_owned() } else { format!("model-{:05}-of-{of:05}.safetensors", at + 1) }
+}
+
+/// The index of several shards.
+pub(super) fn index(shards: &[Shard<'_>]) -> Option<Value> {
+    if shards.len() < 2 {
+        return None;
+    }
+    let total: u64 = shards.iter().map(|s| s.data).sum();
+    let map: Map<String, Value> =
+        shards.iter().flat_map(|s| s.params.iter().map(|p| (p.name.clone(), json!(s.name)))).collect();
+    Some(json!({ "metadata": { "total_size": total }, "weight_map": map }))
+}
+
+fn dtype(param: &Param, storage: Option<StorageType>) -> DType {
+    storage.map_or(param.tensor.dtype(), StorageType::dtype)
+}
+
+fn bytes(param: &Param, storage: Option<StorageType>) -> u64 {
+    (param.tensor.elem_count() * dtype(param, storage).size_in_bytes()) as u64
+}
+
+impl<'a> Shard<'a> {
+    fn new(name: String, mut params: Vec<&'a Param>, storage: Option<StorageType>) -> Self {
+        // Wide types first, so that every tensor is aligned.
+        params.sort_by_key(|p| std::cmp::Reverse(dtype(p, storage).size_in_bytes()));
+        let mut header = Map::from_iter([("__metadata__".to_owned(), json!({ "format": "pt" }))]);
+        let mut data = 0;
+        for param in &params {
+            let end = data + bytes(param, storage);
+            let dtype = match dtype(param, storage) {
+                DType::BF16 => "BF16",
+                DType::F16 => "F16",
+                DType::F64 => "F64",
+                _ => "F32",
+            };
+            let entry = json!({ "dtype": dtype, "shape": param.tensor.dims(), "data_offsets": [data, end] });
+            header.insert(param.name.clone(), entry);
+            data = end;
+        }
+        let mut header = Value::Object(header).to_string().into_bytes();
+        header.resize(header.len().next_multiple_of(8), b' ');
+        Self { name, header, params, storage, data }
+    }
+
+    /// The file's size.
+    pub(super) fn bytes(&self) -> u64 {
+        8 + self.header.len() as u64 + self.data
+    }
+
+    /// Writes the file and flushes it to the disk.
+    pub(super) fn write(&self, mut file: File) -> io::Result<()> {
+        file.write_all(&(self.header.len() as u64).to_le_bytes())?;
+        file.write_all(&self.header)?;
+        for param in &self.params {
+            write_tensor(&mut file, param, self.storage)?;
+        }
+        file.sync_all()
+    }
+}
+
+fn write_tensor(file: &mut File, param: &Param, storage: Option<StorageType>) -> io::Result<()> {
+    let tensor = on_cpu(&param.tensor).map_err(Error::from)?;
+    let (guard, layout) = tensor.storage_and_layout();
+    let refused = || {
+        let (what, dtype) = (param.name.clone(), tensor.dtype());
+        Error::from(polder_perturb::Error::DType { what, dtype, path: "saving" })
+    };
+    let (Storage::Cpu(cpu), Some((from, to))) = (&*guard, layout.contiguous_offsets()) else {
+        return Err(refused().into());
+    };
+    let same = storage.is_none_or(|s| s.dtype() == tensor.dtype());
+    match cpu {
+        CpuStorage::F32(all) if same => stream(file, &all[from..to], |x| x.to_le_bytes()),
+        CpuStorage::BF16(all) if same => stream(file, &all[from..to], bf16::to_le_bytes),
+        CpuStorage::F16(all) if same => stream(file, &all[from..to], f16::to_le_bytes),
+        CpuStorage::F64(all) if same => stream(file, &all[from..to], |x| x.to_le_bytes()),
+        CpuStorage::F32(all) => convert(file, &param.name, &all[from..to], storage, |x| x),
+        CpuStorage::BF16(all) => convert(file, &param.name, &all[from..to], storage, bf16::to_f32),
+        CpuStorage::F16(all) => convert(file, &param.name, &all[from..to], storage, f16::to_f32),
+        _ => Err(refused().into()),
+    }
+}
+
+fn on_cpu(tensor: &Tensor) -> candle_core::Result<Tensor> {
+    tensor.to_device(&Device::Cpu)?.contiguous()
+}
+
+/// Writes weights as they are.
+fn stream<T: Copy, const N: usize>(file: &mut File, all: &[T], bytes: impl Fn(T) -> [u8; N]) -> io::Result<()> {
+    let mut window = Vec::with_capacity(WINDOW.min(all.len()) * N);
+    for some in all.chunks(WINDOW) {
+        window.clear();
+        window.extend(some.iter().flat_map(|&x| bytes(x)));
+        file.write_all(&window)?;
+    }
+    Ok(())
+}
+
+/// Writes weights rounded to the nearest value of another storage, ties to even.
+fn convert<T: Copy>(
+    file: &mut File,
+    name: &str,
+    all: &[T],
+    storage: Option<StorageType>,
+    wide: impl Fn(T) -> f32,
+) -> io::Result<()> {
+    let storage = storage.unwrap_or(StorageType::F32);
+    let fits = |x: f32| match storage {
+        StorageType::F32 => x.is_finite(),
+        StorageType::Bf16 => bf16::from_f32(x).is_finite(),
+        StorageType::F16 => f16::from_f32(x).is_finite(),
+    };
+    if let Some(element) = all.iter().position(|&x| !fits(wide(x))) {
+        let (tensor, value) = (name.to_owned(), wide(all[element]));
+        return Err(Error::WeightTooLarge { tensor, element, value, storage: storage.name() }.into());
+    }
+    match storage {
+        StorageType::F32 => stream(file, all, |x| wide(x).to_le_bytes()),
+        StorageType::Bf16 => stream(file, all, |x| bf16::from_f32(wide(x)).to_le_bytes()),
+        StorageType::F16 => stream(file, all, |x| f16::from_f32(wide(x)).to_le_bytes()),
+    }
+}
