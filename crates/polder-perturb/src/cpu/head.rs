@@ -1,0 +1,100 @@
+//! Log-probabilities of wanted tokens, the vocabulary streamed in blocks; `[rows, vocabulary]` never exists.
+
+use rayon::prelude::*;
+
+use crate::cpu::kernel::PANEL;
+use crate::cpu::level::{at_each_level, level};
+use crate::cpu::math::exp;
+use crate::cpu::matmul::{JOB, Layer, Panels, job, with_scratch};
+
+/// `log softmax(x·Wᵀ + b)` at each (row, token) pair of every point, `[points·pairs]`.
+///
+/// A block of the vocabulary gives each row its maximum and `Σ exp(logit − maximum)` in f32, in the order of the tokens;
+/// blocks are joined in order in f64. The blocks are fixed, so the bits of a row depend on that row alone.
+pub(super) fn log_probs(x: &Panels, head: &Layer<'_>, pairs: &[(u32, u32)]) -> Vec<f64> {
+    let level = level();
+    let mut by_token: Vec<usize> = (0..pairs.len()).collect();
+    by_token.sort_by_key(|i| pairs[*i].1);
+    let lanes = x.points * x.count() * PANEL;
+    let blocks: Vec<usize> = (0..head.out).step_by(JOB).collect();
+    let parts: Vec<(Vec<f32>, Vec<f32>, Vec<(usize, f32)>)> = blocks
+        .par_iter()
+        .map(|&first| {
+            let tokens = first..(first + JOB).min(head.out);
+            with_scratch(|scratch| {
+                job(&head.weight, tokens.clone(), x, level, scratch);
+                let mut most = vec![f32::NEG_INFINITY; lanes];
+                let mut sums = vec![0f32; lanes];
+                for (i, tile) in scratch.tiles[..lanes * JOB].chunks_exact_mut(JOB * PANEL).enumerate() {
+                    let tile = &mut tile[..tokens.len() * PANEL];
+                    if let Some(bias) = &head.bias {
+                        for (logits, b) in tile.chunks_exact_mut(PANEL).zip(&bias[i / x.count()][tokens.clone()]) {
+                            logits.iter_mut().for_each(|y| *y += b);
+                        }
+                    }
+                    let at = i * PANEL..(i + 1) * PANEL;
+                    reduce(level, tile, &mut most[at.clone()], &mut sums[at]);
+                }
+                let begin = by_token.partition_point(|i| (pairs[*i].1 as usize) < tokens.start);
+                let end = by_token.partition_point(|i| (pairs[*i].1 as usize) < tokens.end);
+                let mut found = Vec::new();
+                for point in 0..x.points {
+                    for &pair in &by_token[begin..end] {
+                        let (row, token) = (pairs[pair].0 as usize, pairs[pair].1 as usize);
+                        let tile = point * x.count() + row / PANEL;
+                        let logit = scratch.tiles[(tile * JOB + token - first) * PANEL + row % PANEL];
+                        found.push((point * pairs.len() + pair, logit));
+                    }
+                }
+                (most, sums, found)
+            })
+        })
+        .collect();
+    let mut out = vec![0f64; x.points * pairs.len()];
+    for (_, _, found) in &parts {
+        for (place, logit) in found {
+            out[*place] = f64::from(*logit);
+        }
+    }
+    let mut normalisers = vec![f64::NAN; lanes];
+    for point in 0..x.points {
+        for (i, (row, _)) in pairs.iter().enumerate() {
+            let lane = (point * x.count() + *row as usize / PANEL) * PANEL + *row as usize % PANEL;
+            if normalisers[lane].is_nan() {
+                normalisers[lane] = log_sum_exp(parts.iter().map(|(most, sums, _)| (most[lane], sums[lane])));
+            }
+            out[point * pairs.len() + i] -= normalisers[lane];
+        }
+    }
+    out
+}
+
+/// `ln Σ s·e^m` over parts (m, s), in order.
+fn log_sum_exp(parts: impl Iterator<Item = (f32, f32)> + Clone) -> f64 {
+    let most = parts.clone().map(|(m, _)| f64::from(m)).fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = parts.map(|(m, s)| f64::from(s) * (f64::from(m) - most).exp()).sum();
+    most + sum.ln()
+}
+
+at_each_level! {
+    /// Maximum and `Σ exp(logit − maximum)` of each lane of a tile `[tokens][PANEL]`.
+    fn reduce(tile: &[f32], most: &mut [f32], sums: &mut [f32]) {
+        for lanes in (0..PANEL).step_by(16) {
+            let mut m = [f32::NEG_INFINITY; 16];
+            for logits in tile.chunks_exact(PANEL) {
+                for (m, y) in m.iter_mut().zip(&logits[lanes..lanes + 16]) {
+                    // A NaN stays: it must reach the loss.
+                    *m = if *y > *m || y.is_nan() { *y } else { *m };
+                }
+            }
+            let mut s = [0f32; 16];
+            for logits in tile.chunks_exact(PANEL) {
+                for l in 0..16 {
+                    s[l] += exp(logits[lanes + l] - m[l]);
+                }
+            }
+            most[lanes..lanes + 16].copy_from_slice(&m);
+            sums[lanes..lanes + 16].copy_from_slice(&s);
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The CPU backend: every operation of [`Reader`] as a kernel of its own, in f32, on all threads.
+
+mod attention;
+mod head;
+mod kernel;
+pub(crate) mod level;
+mod math;
+mod matmul;
+mod pack;
+mod rowwise;
+mod shift;
+mod view;
+
+use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::param::{ParamSet, Site};
+use crate::points::Points;
+use crate::reader::{Activation, Attention, Linear, Norm, Reader, RopeTable};
+use matmul::{Layer, Panels};
+use shift::{Shifted, vectors};
+use view::{View, tensor};
+
+/// Reads weights on the CPU at points, with activations in f32.
+///
+/// Weights are stored in f32, bf16 or f16; the shift is formed in f32. Bits depend on the point and on a sequence's own
+/// tokens: not on the batch, the packing, the number of points in the pass, the threads or the machine's vector width.
+#[derive(Debug, Clone, Copy)]
+pub struct CpuReader<'a> {
+    params: &'a ParamSet,
+    points: &'a Points,
+}
+
+impl<'a> CpuReader<'a> {
+    /// A reader of `params` at `points`.
+    pub fn new(params: &'a ParamSet, points: &'a Points) -> Self {
+        Self { params, points }
+    }
+
+    /// Checks that `x` is `[P·R, width]`, and gives R.
+    fn rows(&self, x: &Tensor, width: Option<usize>, what: &str) -> Result<usize> {
+        let points = self.points.count();
+        match x.dims() {
+            [rows, w] if rows % points == 0 && width.is_none_or(|want| want == *w) => Ok(rows / points),
+            dims => Err(Error::Shape {
+                what: what.to_owned(),
+                found: dims.to_vec(),
+                expected: format!("[{points}·rows, {}]", width.map_or("width".to_owned(), |w| w.to_string())),
+            }),
+        }
+    }
+
+    fn vectors(&self, site: Option<Site>, width: usize) -> Result<Option<Vec<Vec<f32>>>> {
+        let Some(site) = site else { return Ok(None) };
+        let param = self.params.get(site);
+        if param.tensor.elem_count() != width {
+            return Err(Error::Shape {
+                what: param.name.clone(),
+                found: param.tensor.dims().to_vec(),
+                expected: format!("[{width}]"),
+            });
+        }
+        vectors(self.params, site, self.points).map(Some)
+    }
+
+    /// Runs `f` on the layers, their weights held for reading.
+    fn with_layers<T>(&self, layers: &[Linear], width: usize, f: impl FnOnce(&[Layer<'_>]) -> T) -> Result<T> {
+        let mut views = Vec::with_capacity(layers.len());
+        for layer in layers {
+            let param = self.params.get(layer.weight);
+            match param.tensor.dims() {
+                [_, w] if *w == width => views.push(View::new(&param.tensor, &param.name)?),
+                dims => {
+                    return Err(Error::Shape {
+                        what: param.name.clone(),
+                        found: dims.to_vec(),
+                        expected: format!("[out, {width}]"),
+                    });
+                }
+            }
+        }
+        let mut held = Vec::with_capacity(layers.len());
+        for (layer, view) in layers.iter().zip(&views) {
+            let param = self.params.get(layer.weight);
+            let out = param.tensor.dims()[0];
+            let weight = Shifted::new(param, view, self.points)?;
+            held.push(Layer { weight, bias: self.vectors(layer.bias, out)?, out });
+        }
+        Ok(f(&held))
+    }
+}
+
+impl Reader for CpuReader<'_> {
+    fn points(&self) -> usize {
+        self.points.count()
+    }
+
+    fn dtype(&self) -> DType {
+        DType::F32
+    }
+
+    fn device(&self) -> Device {
+        Device::Cpu
+    }
+
+    fn embed(&self, table: Site, ids: &[u32]) -> Result<Tensor> {
+        let param = self.params.get(table);
+        let (vocabulary, width) = param.tensor.dims2()?;
+        if let Some(id) = ids.iter().find(|id| **id as usize >= vocabulary) {
+            return Err(Error::Index { what: "token id", index: *id as usize, len: vocabulary });
+        }
+        let view = View::new(&param.tensor, &param.name)?;
+        let weight = Shifted::new(param, &view, self.points)?;
+        let rows: Vec<Vec<f32>> = ids
+            .par_iter()
+            .map(|id| {
+                let mut row = vec![0f32; weight.variants() * width];
+                weight.read(*id as usize * width, width, &mut row, width, &mut vec![0f32; width]);
+                row
+            })
+            .collect();
+        let mut out = Vec::with_capacity(self.points() * ids.len() * width);
+        for point in 0..self.points() {
+            for row in &rows {
+                out.extend_from_slice(&row[point % weight.variants() * width..][..width]);
+            }
+        }
+        tensor(out, self.points() * ids.len(), width)
+    }
+
+    fn linears(&self, x: &Tensor, layers: &[Linear]) -> Result<Vec<Tensor>> {
+        self.rows(x, None, "a linear layer's input")?;
+        let (rows, width) = x.dims2()?;
+        let x = x.contiguous()?;
+        let view = View::new(&x, "a linear layer's input")?;
+        let panels = Panels::new(view.f32()?, self.points(), width);
+        let outputs = self.with_layers(layers, width, |held| matmul::linears(&panels, held))?;
+        outputs.into_iter().map(|y| {
+            let out = y.len() / rows.max(1);
+            tensor(y, rows, out)
+        }).collect()
+    }
+
+    fn norm(&self, x: &Tensor, norm: &Norm) -> Result<Tensor> {
+        self.rows(x, None, "a norm's input")?;
+        let (rows, width) = x.dims2()?;
+        if norm.width == 0 || width % norm.width != 0 {
+            return Err(Error::Shape {
+                what: "a norm's input".to_owned(),
+                found: vec![rows, width],
+                expected: format!("[rows, multiple of {}]", norm.width),
+            });
+        }
+        let (weight, bias) = (self.vectors(norm.weight, norm.width)?, self.vectors(norm.bias, norm.width)?);
+        let x = x.contiguous()?;
+        let view = View::new(&x, "a norm's input")?;
+        let eps = norm.eps as f32;
+        let y = rowwise::norm(view.f32()?, self.points(), norm.width, norm.kind, eps, weight.as_deref(), bias.as_deref());
+        tensor(y, rows, width)
+    }
+
+    fn add(&self, x: Tensor, y: &Tensor) -> Result<Tensor> {
+        let (rows, width) = x.dims2()?;
+        self.rows(y, Some(width), "a sum's second term")?;
+        let (x, y) = (x.contiguous()?, y.contiguous()?);
+        let (xs, ys) = (View::new(&x, "a sum's first term")?, View::new(&y, "a sum's second term")?);
+        if y.dims2()?.0 != rows {
+            return Err(Error::Shape {
+                what: "a sum's second term".to_owned(),
+                found: y.dims().to_vec(),
+                expected: format!("[{rows}, {width}]"),
+            });
+        }
+        tensor(rowwise::add(xs.f32()?, ys.f32()?), rows, width)
+    }
+
+    fn activate(&self, x: Tensor, activation: Activation) -> Result<Tensor> {
+        let (rows, width) = x.dims2()?;
+        let x = x.contiguous()?;
+        let view = View::new(&x, "an activation's input")?;
+        tensor(rowwise::gate(view.f32()?, None, activation), rows, width)
+    }
+
+    fn gate(&self, gate: Tensor, up: &Tensor, activation: Activation) -> Result<Tensor> {
+        let (rows, width) = gate.dims2()?;
+        if up.dims() != gate.dims() {
+            return Err(Error::Shape {
+                what: "a gate's second factor".to_owned(),
+                found: up.dims().to_vec(),
+                expected: format!("[{rows}, {width}]"),
+            });
+        }
+        let (gate, up) = (gate.contiguous()?, up.contiguous()?);
+        let (g, u) = (View::new(&gate, "a gate's input")?, View::new(&up, "a gate's second factor")?);
+        tensor(rowwise::gate(g.f32()?, Some(u.f32()?), activation), rows, width)
+    }
+
+    fn rope(&self, x: Tensor, table: &RopeTable, positions: &[u32]) -> Result<Tensor> {
+        let rows = self.rows(&x, None, "the rotary embedding's input")?;
+        let width = x.dims2()?.1;
+        let limit = if table.half == 0 { 0 } else { table.cos.len().min(table.sin.len()) / table.half };
+        if let Some(p) = positions.iter().find(|p| **p as usize >= limit) {
+            return Err(Error::Index { what: "position", index: *p as usize, len: limit });
+        }
+        if table.half == 0 || width % (2 * table.half) != 0 || positions.len() != rows {
+            return Err(Error::Shape {
+                what: "the rotary embedding's input".to_owned(),
+                found: x.dims().to_vec(),
+                expected: format!("[{}·{}, multiple of {}]", self.points(), positions.len(), 2 * table.half),
+            });
+        }
+        let x = x.contiguous()?;
+        let view = View::new(&x, "the rotary embedding's input")?;
+        tensor(rowwise::rope(view.f32()?, width, table, positions), rows * self.points(), width)
+    }
+
+    fn attention(&self, q: &Tensor, k: &Tensor, v: &Tensor, spec: &Attention<'_>) -> Result<Tensor> {
+        let rows = self.rows(q, Some(spec.heads * spec.head_dim), "attention's queries")?;
+        for (x, what) in [(k, "attention's keys"), (v, "attention's values")] {
+            if self.rows(x, Some(spec.kv_heads * spec.head_dim), what)? != rows {
+                return Err(Error::Shape {
+                    what: what.to_owned(),
+                    found: x.dims().to_vec(),
+                    expected: format!("as many rows as the queries, {}", rows * self.points()),
+                });
+            }
+        }
+        for s in spec.sequences {
+            for span in [s.rows, s.prefix] {
+                if span.start + span.len > rows {
+                    return Err(Error::Index { what: "row", index: span.start + span.len, len: rows });
+                }
+            }
+        }
+        if spec.kv_heads == 0 || spec.heads % spec.kv_heads != 0 {
+            return Err(Error::Shape {
+                what: "attention's heads".to_owned(),
+                found: vec![spec.heads, spec.kv_heads],
+                expected: "key and value heads that divide the query heads".to_owned(),
+            });
+        }
+        let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
+        let (qs, ks, vs) = (View::new(&q, "queries")?, View::new(&k, "keys")?, View::new(&v, "values")?);
+        let y = attention::attention(qs.f32()?, ks.f32()?, vs.f32()?, self.points(), spec);
+        tensor(y, rows * self.points(), spec.heads * spec.head_dim)
+    }
+
+    fn select(&self, x: &Tensor, rows: &[u32]) -> Result<Tensor> {
+        let count = self.rows(x, None, "the rows to select from")?;
+        if let Some(row) = rows.iter().find(|r| **r as usize >= count) {
+            return Err(Error::Index { what: "row", index: *row as usize, len: count });
+        }
+        let width = x.dims2()?.1;
+        let x = x.contiguous()?;
+        let view = View::new(&x, "the rows to select from")?;
+        tensor(rowwise::select(view.f32()?, self.points(), width, rows), rows.len() * self.points(), width)
+    }
+
+    fn log_probs(&self, x: &Tensor, head: Linear, pairs: &[(u32, u32)]) -> Result<Tensor> {
+        let rows = self.rows(x, None, "the head's input")?;
+        let vocabulary = self.params.get(head.weight).tensor.dims().first().copied().unwrap_or(0);
+        for (row, token) in pairs {
+            if *row as usize >= rows {
+                return Err(Error::Index { what: "row", index: *row as usize, len: rows });
+            }
+            if *token as usize >= vocabulary {
+                return Err(Error::Index { what: "token id", index: *token as usize, len: vocabulary });
+            }
+        }
+        let width = x.dims2()?.1;
+        let x = x.contiguous()?;
+        let view = View::new(&x, "the head's input")?;
+        let panels = Panels::new(view.f32()?, self.points(), width);
+        let out = self.with_layers(&[head], width, |held| head::log_probs(&panels, &held[0], pairs))?;
+        let len = out.len();
+        Ok(Tensor::from_vec(out, len, &Device::Cpu)?)
+    }
+}

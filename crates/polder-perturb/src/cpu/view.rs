@@ -1,0 +1,115 @@
+//! Slices of candle tensors on the CPU, and tensors of vectors.
+
+use std::ops::Deref;
+
+use candle_core::{CpuStorage, Device, Storage, Tensor};
+use half::{bf16, f16};
+
+use crate::error::{Error, Result};
+
+/// A contiguous CPU tensor, held for reading.
+pub(super) struct View<'a> {
+    guard: Box<dyn Deref<Target = Storage> + 'a>,
+    start: usize,
+    len: usize,
+    what: &'a str,
+}
+
+/// The elements of a weight as they are stored.
+#[derive(Clone, Copy)]
+pub(super) enum Stored<'a> {
+    F32(&'a [f32]),
+    Bf16(&'a [bf16]),
+    F16(&'a [f16]),
+}
+
+impl<'a> View<'a> {
+    /// Holds `tensor`, which `what` names in errors.
+    pub(super) fn new(tensor: &'a Tensor, what: &'a str) -> Result<Self> {
+        let (guard, layout) = tensor.storage_and_layout();
+        let Some((start, end)) = layout.contiguous_offsets() else {
+            return Err(Error::Shape {
+                what: what.to_owned(),
+                found: layout.dims().to_vec(),
+                expected: "a contiguous tensor".to_owned(),
+            });
+        };
+        Ok(Self { guard: Box::new(guard), start, len: end - start, what })
+    }
+
+    /// The elements as stored.
+    pub(super) fn stored(&self) -> Result<Stored<'_>> {
+        let range = self.start..self.start + self.len;
+        match &**self.guard {
+            Storage::Cpu(CpuStorage::F32(v)) => Ok(Stored::F32(&v[range])),
+            Storage::Cpu(CpuStorage::BF16(v)) => Ok(Stored::Bf16(&v[range])),
+            Storage::Cpu(CpuStorage::F16(v)) => Ok(Stored::F16(&v[range])),
+            other => {
+                Err(Error::DType { what: self.what.to_owned(), dtype: other.dtype(), path: "the CPU reader" })
+            }
+        }
+    }
+
+    /// The elements of an f32 tensor.
+    pub(super) fn f32(&self) -> Result<&[f32]> {
+        match self.stored()? {
+            Stored::F32(v) => Ok(v),
+            _ => Err(Error::DType {
+                what: self.what.to_owned(),
+                dtype: self.guard.dtype(),
+                path: "the CPU reader's activations",
+            }),
+        }
+    }
+}
+
+impl Stored<'_> {
+    /// Writes elements `start..start + out.len()`, widened to f32 (exactly).
+    pub(super) fn read(&self, start: usize, out: &mut [f32]) {
+        match self {
+            Self::F32(v) => out.copy_from_slice(&v[start..start + out.len()]),
+            Self::Bf16(v) => {
+                for (o, w) in out.iter_mut().zip(&v[start..]) {
+                    *o = f32::from_bits(u32::from(w.to_bits()) << 16);
+                }
+            }
+            Self::F16(v) => {
+                use half::slice::HalfFloatSliceExt;
+                v[start..start + out.len()].convert_to_f32_slice(out);
+            }
+        }
+    }
+}
+
+/// A tensor of `[rows, width]` on the CPU.
+pub(super) fn tensor(data: Vec<f32>, rows: usize, width: usize) -> Result<Tensor> {
+    Ok(Tensor::from_vec(data, (rows, width), &Device::Cpu)?)
+}
+
+/// A pointer that several threads write through, each to its own elements.
+#[derive(Clone, Copy)]
+pub(super) struct Shared(*mut f32);
+
+#[allow(unsafe_code)]
+// SAFETY: the pointer is only used through `write` and `slice`, whose callers promise disjoint elements.
+unsafe impl Send for Shared {}
+#[allow(unsafe_code)]
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    pub(super) fn new(data: &mut [f32]) -> Self {
+        Self(data.as_mut_ptr())
+    }
+
+    /// The elements `start..start + len`.
+    ///
+    /// # Safety
+    /// They lie in the slice that this was made of, which outlives the use, and no other thread touches them.
+    #[allow(unsafe_code)]
+    #[allow(clippy::mut_from_ref)]
+    pub(super) unsafe fn slice(&self, start: usize, len: usize) -> &mut [f32] {
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(start), len) }
+    }
+}

@@ -1,0 +1,255 @@
+//! The CPU reader against plain candle operations, and its promise that bits depend on a row alone.
+
+use candle_core::{DType, Device, Tensor};
+use polder_perturb::{
+    Activation, Attention, CpuReader, Law, Linear, Norm, NormKind, ParamSet, PlainReader, Points, Reader, RopeTable, Seed,
+    Sequence, Shift, Span, Term, direction,
+};
+
+const WIDTH: usize = 96;
+const VOCABULARY: usize = 203;
+
+fn numbers(seed: u64, shape: &[usize], scale: f64) -> Tensor {
+    let mut out = vec![0f32; shape.iter().product()];
+    direction::fill(Law::Gaussian, Seed(seed), polder_perturb::ParamKey::of("test data"), 0, &mut out);
+    let tensor = Tensor::from_vec(out, shape, &Device::Cpu).expect("a tensor");
+    (tensor * scale).expect("a scaled tensor")
+}
+
+fn params(dtype: DType) -> ParamSet {
+    let mut params = ParamSet::new();
+    for (i, (name, shape)) in [
+        ("embed.weight", vec![VOCABULARY, WIDTH]),
+        ("q.weight", vec![WIDTH, WIDTH]),
+        ("q.bias", vec![WIDTH]),
+        ("k.weight", vec![32, WIDTH]),
+        ("up.weight", vec![1601, WIDTH]),
+        ("down.weight", vec![WIDTH, 1601]),
+        ("norm.weight", vec![WIDTH]),
+        ("norm.bias", vec![WIDTH]),
+        ("frozen.weight", vec![7, WIDTH]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let tensor = numbers(i as u64, &shape, 0.2).to_dtype(dtype).expect("a stored tensor");
+        params.insert(name, tensor).expect("a parameter");
+    }
+    params.set_trainable(|name| !name.starts_with("frozen"));
+    params
+}
+
+fn several() -> Points {
+    let shifts = [
+        Shift::none(),
+        Shift::along(Seed(5), 1e-2),
+        Shift { terms: vec![Term { seed: Seed(5), coeff: -1e-2 }, Term { seed: Seed(9), coeff: 3e-2 }] },
+    ];
+    Points::new(Law::Gaussian, &shifts)
+}
+
+fn linear(params: &ParamSet, weight: &str, bias: Option<&str>) -> Linear {
+    Linear {
+        weight: params.site(weight).expect("a weight"),
+        bias: bias.map(|b| params.site(b).expect("a bias")),
+    }
+}
+
+fn values(x: &Tensor) -> Vec<f64> {
+    x.flatten_all().and_then(|x| x.to_dtype(DType::F64)).and_then(|x| x.to_vec1()).expect("values")
+}
+
+fn bits(x: &Tensor) -> Vec<u64> {
+    values(x).into_iter().map(f64::to_bits).collect()
+}
+
+/// Largest difference, as a share of the largest value.
+fn distance(x: &Tensor, y: &Tensor) -> f64 {
+    assert_eq!(x.dims(), y.dims());
+    let (x, y) = (values(x), values(y));
+    let most = y.iter().fold(0f64, |m, v| m.max(v.abs()));
+    x.iter().zip(&y).fold(0f64, |m, (a, b)| m.max((a - b).abs())) / most
+}
+
+fn sequences() -> Vec<Sequence> {
+    let span = |start, len| Span { start, len };
+    vec![
+        Sequence { rows: span(0, 21), prefix: Span::default() },
+        Sequence { rows: span(21, 3), prefix: span(0, 21) },
+        Sequence { rows: span(24, 1), prefix: span(0, 21) },
+        Sequence { rows: span(25, 40), prefix: Span::default() },
+        Sequence { rows: span(65, 18), prefix: span(25, 40) },
+    ]
+}
+
+fn each_operation(at: &dyn Reader, params: &ParamSet, window: Option<usize>) -> Vec<(&'static str, Tensor)> {
+    let sequences = sequences();
+    let rows = 83usize;
+    let ids: Vec<u32> = (0..rows as u32).map(|i| (i * 37 + 11) % VOCABULARY as u32).collect();
+    let positions: Vec<u32> =
+        sequences.iter().flat_map(|s| (s.prefix.len..s.prefix.len + s.rows.len).map(|p| p as u32)).collect();
+    let table = RopeTable {
+        cos: (0..64 * 8).map(|i| (f64::from(i / 8) / f64::from(1 + i % 8)).cos()).collect(),
+        sin: (0..64 * 8).map(|i| (f64::from(i / 8) / f64::from(1 + i % 8)).sin()).collect(),
+        half: 8,
+    };
+    let site = |name: &str| params.site(name).expect("a site");
+    let norm = |kind, bias: bool, weight: &str, width| Norm {
+        kind,
+        weight: Some(site(weight)),
+        bias: bias.then(|| site("norm.bias")),
+        width,
+        eps: 1e-5,
+    };
+    let run = || -> polder_perturb::Result<Vec<(&'static str, Tensor)>> {
+        let x = at.embed(site("embed.weight"), &ids)?;
+        let rms = at.norm(&x, &norm(NormKind::Rms, false, "norm.weight", WIDTH))?;
+        let layer = at.norm(&x, &norm(NormKind::Layer, true, "norm.weight", WIDTH))?;
+        let qkv = [
+            linear(params, "q.weight", Some("q.bias")),
+            linear(params, "k.weight", None),
+            linear(params, "frozen.weight", None),
+        ];
+        let qkv = at.linears(&layer, &qkv)?;
+        let q = at.rope(qkv[0].clone(), &table, &positions)?;
+        let k = at.rope(qkv[1].clone(), &table, &positions)?;
+        let spec =
+            Attention { sequences: &sequences, heads: 6, kv_heads: 2, head_dim: 16, scale: 0.25, window };
+        let attended = at.attention(&q, &k, &qkv[1], &spec)?;
+        let up = at.linear(&layer, linear(params, "up.weight", None))?;
+        let gated = at.gate(up.clone(), &up, Activation::Silu)?;
+        let down = at.linear(&gated, linear(params, "down.weight", None))?;
+        let sum = at.add(x.clone(), &down)?;
+        let chosen = at.select(&sum, &[82, 3, 40])?;
+        let head = linear(params, "embed.weight", None);
+        let pairs = [(0, 5), (2, 202), (1, 0), (0, 100), (2, 47), (2, 48)];
+        let log_probs = at.log_probs(&chosen, head, &pairs)?;
+        Ok(vec![
+            ("embed", x),
+            ("rms", rms),
+            ("layer", layer),
+            ("query", q),
+            ("frozen", qkv[2].clone()),
+            ("attention", attended),
+            ("relu", at.activate(up.clone(), Activation::Relu)?),
+            ("gelu", at.activate(up.clone(), Activation::Gelu)?),
+            ("gelu-tanh", at.activate(up, Activation::GeluTanh)?),
+            ("gate", gated),
+            ("down", down),
+            ("select", chosen),
+            ("log-probs", log_probs),
+        ])
+    };
+    run().expect("every operation")
+}
+
+#[test]
+fn every_operation_agrees_with_plain_candle_operations() {
+    for dtype in [DType::F32, DType::BF16, DType::F16] {
+        let params = params(dtype);
+        for window in [None, Some(5)] {
+            for points in [Points::plain(), Points::pair(Law::Rademacher, Seed(3), 1e-2), several()] {
+                let ours = each_operation(&CpuReader::new(&params, &points), &params, window);
+                let plain = each_operation(&PlainReader::new(&params, &points, DType::F64), &params, window);
+                for ((name, x), (_, y)) in ours.iter().zip(&plain) {
+                    // f32 against f64 over chains of up to 1,601 products: a few hundred roundings of 6e-8, mostly
+                    // cancelling.
+                    assert!(distance(x, y) < 5e-6, "{name} {dtype:?} {window:?}: {}", distance(x, y));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_point_has_the_same_bits_alone_and_among_others() {
+    let params = params(DType::BF16);
+    let points = several();
+    let together = each_operation(&CpuReader::new(&params, &points), &params, None);
+    let shifts = [
+        vec![],
+        vec![Term { seed: Seed(5), coeff: 1e-2 }],
+        vec![Term { seed: Seed(5), coeff: -1e-2 }, Term { seed: Seed(9), coeff: 3e-2 }],
+    ];
+    for (p, terms) in shifts.into_iter().enumerate() {
+        let alone = Points::new(Law::Gaussian, &[Shift { terms }]);
+        let alone = each_operation(&CpuReader::new(&params, &alone), &params, None);
+        for ((name, all), (_, one)) in together.iter().zip(&alone) {
+            let (all, one) = (bits(all), bits(one));
+            assert_eq!(all[p * one.len()..(p + 1) * one.len()], one[..], "{name} at point {p}");
+        }
+    }
+}
+
+#[test]
+fn a_row_has_the_same_bits_in_any_company_and_with_any_number_of_threads() {
+    let params = params(DType::F32);
+    let points = Points::pair(Law::Gaussian, Seed(1), 1e-3);
+    let reader = CpuReader::new(&params, &points);
+    let layers = [linear(&params, "up.weight", None), linear(&params, "q.weight", Some("q.bias"))];
+    let all = numbers(77, &[2 * 70, WIDTH], 1.0);
+    let many = reader.linears(&all, &layers).expect("linears");
+    for (first, count) in [(0, 1), (3, 17), (31, 2), (40, 30)] {
+        let rows: Vec<Tensor> =
+            [first, 70 + first].iter().map(|r| all.narrow(0, *r, count).expect("rows")).collect();
+        let few = Tensor::cat(&rows, 0).expect("rows of both points");
+        for threads in [1, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+            let few = pool.install(|| reader.linears(&few, &layers)).expect("linears");
+            for (few, many) in few.iter().zip(&many) {
+                for p in 0..2 {
+                    let one = few.narrow(0, p * count, count).expect("rows");
+                    let same = many.narrow(0, p * 70 + first, count).expect("rows");
+                    assert_eq!(bits(&one), bits(&same));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_branch_has_the_bits_of_the_whole_sequence() {
+    let params = ParamSet::new();
+    let points = Points::plain();
+    let reader = CpuReader::new(&params, &points);
+    let (q, k, v) = (numbers(1, &[50, 64], 1.0), numbers(2, &[50, 32], 1.0), numbers(3, &[50, 32], 1.0));
+    let run = |sequences: &[Sequence]| {
+        let spec = Attention { sequences, heads: 4, kv_heads: 2, head_dim: 16, scale: 0.25, window: None };
+        reader.attention(&q, &k, &v, &spec).expect("attention")
+    };
+    let span = |start, len| Span { start, len };
+    let whole = run(&[Sequence { rows: span(0, 50), prefix: Span::default() }]);
+    let parts = run(&[
+        Sequence { rows: span(0, 37), prefix: Span::default() },
+        Sequence { rows: span(37, 13), prefix: span(0, 37) },
+    ]);
+    assert_eq!(bits(&whole), bits(&parts));
+}
+
+#[test]
+fn a_nan_weight_reaches_the_log_probabilities() {
+    let mut params = ParamSet::new();
+    let mut weight = vec![0.1f32; 60 * 16];
+    weight[17] = f32::NAN;
+    params.insert("w", Tensor::from_vec(weight, (60, 16), &Device::Cpu).expect("a tensor")).expect("a parameter");
+    let points = Points::plain();
+    let head = linear(&params, "w", None);
+    let y = CpuReader::new(&params, &points).log_probs(&numbers(1, &[2, 16], 1.0), head, &[(0, 3)]).expect("log-probs");
+    assert!(values(&y)[0].is_nan());
+}
+
+#[test]
+fn wrong_shapes_and_indices_are_named() {
+    let params = params(DType::F32);
+    let points = Points::plain();
+    let reader = CpuReader::new(&params, &points);
+    let x = numbers(1, &[4, 8], 1.0);
+    let error = reader.linear(&x, linear(&params, "q.weight", None)).expect_err("a wrong width");
+    assert!(error.to_string().contains("`q.weight`"), "{error}");
+    let error = reader.embed(params.site("embed.weight").expect("a site"), &[203]).expect_err("an id outside");
+    assert!(error.to_string().contains("token id 203"), "{error}");
+    assert!(reader.select(&x, &[4]).is_err());
+    let x = numbers(1, &[4, WIDTH], 1.0);
+    assert!(reader.log_probs(&x, linear(&params, "embed.weight", None), &[(0, 203)]).is_err());
+    assert!(reader.log_probs(&x, linear(&params, "embed.weight", None), &[(4, 0)]).is_err());
+}
