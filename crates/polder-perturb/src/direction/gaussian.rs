@@ -5,6 +5,7 @@
 //! measured error are in `tests/golden/fit_gaussian.py` and `DIRECTIONS.md`.
 
 use super::lanes::{Lanes, four};
+use super::kernel::Rounds;
 use super::philox::{Domain, counter, philox4x32};
 use super::{ParamKey, Seed};
 
@@ -27,9 +28,11 @@ pub(super) const LN: [f32; 7] = bits([
 pub(super) const CENTRAL: [f32; 8] = bits([
     0x34f7_247a, 0xb751_0d63, 0x38fc_ee48, 0xb995_41a1, 0xbb51_c624, 0x3c85_7321, 0x3ea7_ff6f, 0x3fa0_6c9d,
 ]);
-/// z / x as a polynomial in √l, for l ≥ [`SPLIT`], highest power first.
+/// The middle of the tail in √l; a polynomial around it does not cancel.
+pub(super) const TAIL_CENTRE: f32 = 3.5;
+/// z / x as a polynomial in √l − 3.5, for l ≥ [`SPLIT`], highest power first.
 pub(super) const TAIL: [f32; 8] = bits([
-    0xb98b_327d, 0x3bee_a3e8, 0xbdaf_7525, 0x3f0f_991c, 0xc00d_893a, 0x40a8_7777, 0xc0b3_6ac7, 0x4073_e2d2,
+    0xb98e_9157, 0x3a4b_ec66, 0xba85_8f01, 0x3abd_931f, 0xbb3e_1918, 0x3b98_8be6, 0x3fb6_5a6b, 0x4096_f263,
 ]);
 
 const fn bits<const N: usize>(words: [u32; N]) -> [f32; N] {
@@ -51,7 +54,7 @@ pub(super) fn from_word(word: u32) -> f32 {
     let e = v.to_bits().wrapping_sub(TWO_THIRDS) & EXPONENT;
     let f = f32::from_bits(v.to_bits().wrapping_sub(e)) - 1.0;
     let l = (e as i32 as f32).mul_add(MINUS_LN2, horner(&LN, f));
-    let ratio = if l < SPLIT { horner(&CENTRAL, l) } else { horner(&TAIL, l.sqrt()) };
+    let ratio = if l < SPLIT { horner(&CENTRAL, l) } else { horner(&TAIL, l.sqrt() - TAIL_CENTRE) };
     f32::from_bits((x * ratio).to_bits() ^ (word & 0x8000_0000))
 }
 
@@ -66,32 +69,46 @@ pub(super) fn element(seed: Seed, key: ParamKey, index: u64) -> f32 {
     from_word(words[(index % 64 / 16) as usize])
 }
 
-/// [`from_word`] on four vectors of words in step, so that their chains of additions overlap.
+/// [`from_word`] on four vectors of words in step, while the generator makes the next ones.
+///
+/// The chain of one number's operations is long, and so is the generator's; side by side they fill the waits of each
+/// other, which a processor does not find out by itself (its window is about one tile).
 #[inline(always)]
-pub(super) fn from_words<L: Lanes>(s: L, words: [L::Words; 4]) -> [L::Floats; 4] {
+pub(super) fn from_words<L: Lanes>(s: L, words: [L::Words; 4], next: &mut Rounds<L>) -> [L::Floats; 4] {
     let (scale, half) = (s.float(f32::from_bits(0x3000_0000)), s.float(f32::from_bits(0x2f80_0000)));
     let (one, two, third) = (s.float(1.0), s.float(2.0), s.word(TWO_THIRDS));
     let m = four!(i => s.signed_float(s.and(words[i], s.word(0x7fff_ffff))));
     let t = four!(i => s.fma(m[i], scale, half));
+    next.round(s);
     let v = four!(i => s.words(s.mul(t[i], s.sub(two, t[i]))));
     let e = four!(i => s.and(s.minus(v[i], third), s.word(EXPONENT)));
+    next.round(s);
     let f = four!(i => s.sub(s.floats(s.minus(v[i], e[i])), one));
-    let log = horners(s, &LN, f);
+    let log = horners(s, &LN, f, next, 3);
     let l = four!(i => s.fma(s.signed_float(e[i]), s.float(MINUS_LN2), log[i]));
-    let mut ratio = horners(s, &CENTRAL, l);
+    let mut ratio = horners(s, &CENTRAL, l, next, 3);
     if s.any_at_least(l, SPLIT) {
-        let far = horners(s, &TAIL, four!(i => s.sqrt(l[i])));
+        let far = horners(s, &TAIL, four!(i => s.sub(s.sqrt(l[i]), s.float(TAIL_CENTRE))), next, 0);
         ratio = four!(i => s.choose_at_least(l[i], SPLIT, far[i], ratio[i]));
     }
     four!(i => s.xor_sign(s.mul(s.sub(one, t[i]), ratio[i]), words[i]))
 }
 
 #[inline(always)]
-fn horners<L: Lanes, const N: usize>(s: L, coefficients: &[f32; N], at: [L::Floats; 4]) -> [L::Floats; 4] {
+fn horners<L: Lanes, const N: usize>(
+    s: L,
+    coefficients: &[f32; N],
+    at: [L::Floats; 4],
+    next: &mut Rounds<L>,
+    rounds: usize,
+) -> [L::Floats; 4] {
     let mut sum = [s.float(coefficients[0]); 4];
-    for &c in &coefficients[1..] {
+    for (step, &c) in coefficients[1..].iter().enumerate() {
         let c = s.float(c);
         sum = four!(i => s.fma(sum[i], at[i], c));
+        if step % 2 == 0 && step / 2 < rounds {
+            next.round(s);
+        }
     }
     sum
 }

@@ -149,23 +149,30 @@ impl<const K: usize, const FILL: bool> Work for Gaussian<'_, K, FILL> {
     #[inline(always)]
     fn on<L: Lanes>(self, s: L) {
         let Job { seed, key, start, coeffs, outs } = self.0;
-        units::<L, K, { gaussian::TILE }>(s, start, outs, GaussianTile::<K, FILL> { seed, key, coeffs });
+        let ready = (start / gaussian::TILE as u64).wrapping_mul(16);
+        let words = blocks(s, Domain::Gaussian, seed, key, ready);
+        units::<L, K, { gaussian::TILE }>(s, start, outs, GaussianTile::<L, K, FILL> { seed, key, coeffs, ready, words });
     }
 }
 
-struct GaussianTile<const K: usize, const FILL: bool> {
+/// The words of the blocks from `ready` on have been made while their predecessors became numbers.
+struct GaussianTile<L: Lanes, const K: usize, const FILL: bool> {
     seed: Seed,
     key: ParamKey,
     coeffs: [f32; K],
+    ready: u64,
+    words: [L::Words; 4],
 }
 
-impl<L: Lanes, const K: usize, const FILL: bool> Unit<L, K, { gaussian::TILE }> for GaussianTile<K, FILL> {
+impl<L: Lanes, const K: usize, const FILL: bool> Unit<L, K, { gaussian::TILE }> for GaussianTile<L, K, FILL> {
     #[inline(always)]
     unsafe fn whole(&mut self, s: L, tile: u64, at: [*mut f32; K]) {
         let mut first = 0;
         while first < 16 {
-            let words = blocks(s, Domain::Gaussian, self.seed, self.key, tile.wrapping_mul(16) + first as u64);
-            let z = gaussian::from_words(s, words);
+            let after = tile.wrapping_mul(16).wrapping_add((first + L::N) as u64);
+            let mut next = Rounds::start(s, Domain::Gaussian, self.seed, self.key, after);
+            let z = gaussian::from_words(s, self.words, &mut next);
+            (self.ready, self.words) = (after, next.words(s));
             for w in 0..4 {
                 for k in 0..K {
                     // SAFETY: 64 elements, first + N ≤ 16 and w < 4.
@@ -278,37 +285,67 @@ fn sixteen<L: Lanes>(s: L, domain: Domain, seed: Seed, key: ParamKey, group: u64
 }
 
 /// The words of `N` blocks from `first` on, a multiple of `N`: word w of block `first + i` in lane i of vector w.
-///
-/// A lane of 64 bits holds one block's word in its low half, so a product needs no shuffling; even and odd blocks
-/// go side by side. In the first two rounds most words do not depend on the block and stay scalars.
 #[inline(always)]
 fn blocks<L: Lanes>(s: L, domain: Domain, seed: Seed, key: ParamKey, first: u64) -> [L::Words; 4] {
-    let [c0, c1, c2, c3] = counter(domain, first, key);
-    let [mut k0, mut k1] = seed.philox_key();
-    let p1 = u64::from(M1) * u64::from(c2);
-    let p0 = u64::from(M0) * u64::from((p1 >> 32) as u32 ^ c1 ^ k0);
-    let (mul0, mul1) = (s.wide(M0), s.wide(M1));
-    let c3_k1 = s.wide(c3 ^ k1);
-    (k0, k1) = (k0.wrapping_add(W0), k1.wrapping_add(W1));
-    let (c1_k0, p0_k1, low0) = (s.wide(p1 as u32 ^ k0), s.wide((p0 >> 32) as u32 ^ k1), s.wide(p0 as u32));
-    let [even, odd] = s.counters(c0);
-    let (e3, o3) = (s.product(even, mul0), s.product(odd, mul0));
-    let e1 = s.product(s.xor(s.high(e3), c3_k1), mul1);
-    let o1 = s.product(s.xor(s.high(o3), c3_k1), mul1);
-    let mut even = [s.xor(s.high(e1), c1_k0), e1, s.xor(e3, p0_k1), low0];
-    let mut odd = [s.xor(s.high(o1), c1_k0), o1, s.xor(o3, p0_k1), low0];
+    let mut rounds = Rounds::start(s, domain, seed, key, first);
     for _ in 2..10 {
-        (k0, k1) = (k0.wrapping_add(W0), k1.wrapping_add(W1));
-        let keys = [s.wide(k0), s.wide(k1)];
-        even = round(s, even, [mul0, mul1], keys);
-        odd = round(s, odd, [mul0, mul1], keys);
+        rounds.round(s);
     }
-    four!(w => s.interleave(even[w], odd[w]))
+    rounds.words(s)
 }
 
-/// One round of Philox on a vector of blocks.
+/// `N` blocks of Philox on their way.
+///
+/// A lane of 64 bits holds one block's word in its low half, so a product needs no shuffling; even and odd blocks
+/// go side by side.
+pub(super) struct Rounds<L: Lanes> {
+    even: [L::Wide; 4],
+    odd: [L::Wide; 4],
+    key: [u32; 2],
+}
+
+impl<L: Lanes> Rounds<L> {
+    /// The first two rounds, in which most words do not depend on the block and stay scalars.
+    #[inline(always)]
+    fn start(s: L, domain: Domain, seed: Seed, key: ParamKey, first: u64) -> Self {
+        let [c0, c1, c2, c3] = counter(domain, first, key);
+        let [k0, k1] = seed.philox_key();
+        let p1 = u64::from(M1) * u64::from(c2);
+        let p0 = u64::from(M0) * u64::from((p1 >> 32) as u32 ^ c1 ^ k0);
+        let (mul0, mul1) = (s.wide(M0), s.wide(M1));
+        let c3_k1 = s.wide(c3 ^ k1);
+        let key = [k0.wrapping_add(W0), k1.wrapping_add(W1)];
+        let (c1_k0, low0) = (s.wide(p1 as u32 ^ key[0]), s.wide(p0 as u32));
+        let p0_k1 = s.wide((p0 >> 32) as u32 ^ key[1]);
+        let [even, odd] = s.counters(c0);
+        let (e3, o3) = (s.product(even, mul0), s.product(odd, mul0));
+        let e1 = s.product(s.xor(s.high(e3), c3_k1), mul1);
+        let o1 = s.product(s.xor(s.high(o3), c3_k1), mul1);
+        Self {
+            even: [s.xor(s.high(e1), c1_k0), e1, s.xor(e3, p0_k1), low0],
+            odd: [s.xor(s.high(o1), c1_k0), o1, s.xor(o3, p0_k1), low0],
+            key,
+        }
+    }
+
+    /// One more round; eight are to follow the start.
+    #[inline(always)]
+    pub(super) fn round(&mut self, s: L) {
+        self.key = [self.key[0].wrapping_add(W0), self.key[1].wrapping_add(W1)];
+        let key = [s.wide(self.key[0]), s.wide(self.key[1])];
+        self.even = round(s, self.even, key);
+        self.odd = round(s, self.odd, key);
+    }
+
+    /// The words after the last round.
+    #[inline(always)]
+    fn words(&self, s: L) -> [L::Words; 4] {
+        four!(w => s.interleave(self.even[w], self.odd[w]))
+    }
+}
+
 #[inline(always)]
-fn round<L: Lanes>(s: L, c: [L::Wide; 4], mul: [L::Wide; 2], key: [L::Wide; 2]) -> [L::Wide; 4] {
-    let (p0, p1) = (s.product(c[0], mul[0]), s.product(c[2], mul[1]));
+fn round<L: Lanes>(s: L, c: [L::Wide; 4], key: [L::Wide; 2]) -> [L::Wide; 4] {
+    let (p0, p1) = (s.product(c[0], s.wide(M0)), s.product(c[2], s.wide(M1)));
     [s.xor3(s.high(p1), c[1], key[0]), p1, s.xor3(s.high(p0), c[3], key[1]), p0]
 }

@@ -60,7 +60,7 @@ def central(threshold, degree):
 def tail(threshold, degree):
     s = nodes(np.sqrt(threshold) * 0.999, np.sqrt(31 * np.log(2)) * 1.001, 600)
     y = z_over_x(s * s)
-    return fit(s, y, 1 / y, degree)
+    return fit(s - 3.5, y, 1 / y, degree)
 
 
 def log_mantissa(degree):

@@ -1,0 +1,84 @@
+//! Stochastic rounding: exact where it can be, right on average elsewhere, never worse than a neighbour.
+
+use half::{bf16, f16};
+use polder_perturb::rounding::{Rounding, nearest_bf16, stochastic_bf16, stochastic_f16};
+
+#[test]
+fn what_16_bits_can_hold_stays() {
+    for bits in 0..=u16::MAX {
+        for random in [0, 1, 0x1234, 0x7fff, 0x8000, 0xffff] {
+            let (b, h) = (bf16::from_bits(bits), f16::from_bits(bits));
+            let (kept_b, kept_h) = (stochastic_bf16(b.to_f32(), random), stochastic_f16(h.to_f32(), random));
+            assert!(kept_b == bits || (b.is_nan() && bf16::from_bits(kept_b).is_nan()), "{bits:x}");
+            assert!(kept_h == bits || (h.is_nan() && f16::from_bits(kept_h).is_nan()), "{bits:x}");
+        }
+        assert!(nearest_bf16(bf16::from_bits(bits).to_f32()) == bits || bf16::from_bits(bits).is_nan());
+    }
+}
+
+#[test]
+fn a_finite_number_stays_finite() {
+    for x in [65504.1f32, 65520.0, 1e9, 3.3e38, 3.39e38, f32::MAX] {
+        for random in [0, 0x8000, 0xffff] {
+            for x in [x, -x] {
+                assert!(bf16::from_bits(stochastic_bf16(x, random)).is_finite(), "{x}");
+                assert_eq!(f16::from_bits(stochastic_f16(x, random)), f16::MAX.copysign(f16::from_f32(x)), "{x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nan_with_a_payload_that_is_cut_off_stays_nan() {
+    let nan = f32::from_bits(0x7f80_0001);
+    assert!(bf16::from_bits(nearest_bf16(nan)).is_nan());
+    assert!(bf16::from_bits(stochastic_bf16(nan, 0xffff)).is_nan());
+    assert!(f16::from_bits(stochastic_f16(nan, 0xffff)).is_nan());
+}
+
+/// The mean over all 2¹⁶ random numbers, and whether only two neighbours occur.
+fn average(round: impl Fn(u16) -> f64) -> (f64, bool) {
+    let mut values: Vec<f64> = (0..=u16::MAX).map(round).collect();
+    let mean = values.iter().sum::<f64>() / 65536.0;
+    values.sort_unstable_by(f64::total_cmp);
+    values.dedup();
+    (mean, values.len() <= 2)
+}
+
+#[test]
+fn the_average_is_the_number() {
+    // Normal and subnormal f16, bf16 down to subnormals, across a power of two, and with bits at the very end.
+    let numbers = [1.000_123_4, 0.999_999_9, 3.141_592_7, 65503.9, 6.1e-5, 6.103_5e-5, 5.96e-8, 3.3e-6, 1e-9, 1.23e-39, 1e30];
+    for x in numbers.into_iter().flat_map(|x: f32| [x, -x]) {
+        let (mean, two) = average(|r| bf16::from_bits(stochastic_bf16(x, r)).to_f64());
+        assert!(two && mean == f64::from(x), "bf16: {x} became {mean}");
+        if x.abs() < 65504.0 {
+            let (mean, two) = average(|r| f16::from_bits(stochastic_f16(x, r)).to_f64());
+            // Exact in the normal range; below it what lies under 2⁻⁴⁰ is cut off.
+            let allowed = if x.abs() < 2f32.powi(-14) { 2f64.powi(-40) } else { 0.0 };
+            assert!(two && (mean - f64::from(x)).abs() <= allowed, "f16: {x} became {mean}");
+        }
+    }
+}
+
+#[test]
+fn nearest_is_what_half_does() {
+    let mut bits = 1u32;
+    for _ in 0..1_000_000 {
+        bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let x = f32::from_bits(bits);
+        assert!(nearest_bf16(x) == bf16::from_f32(x).to_bits() || x.is_nan(), "{x}");
+    }
+    for tie in [1.003_906_25f32, 1.011_718_75] {
+        assert_eq!(nearest_bf16(tie) & 1, 0);
+    }
+    assert_eq!(nearest_bf16(f32::MAX), 0x7f80);
+}
+
+#[test]
+fn rounding_is_named() {
+    for rounding in Rounding::ALL {
+        assert_eq!(rounding.to_string().parse(), Ok(rounding));
+    }
+    assert!("down".parse::<Rounding>().is_err());
+}
