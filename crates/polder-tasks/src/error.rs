@@ -18,19 +18,25 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A path has no file type that is known here.
-    #[error("`{path}` is not a data file\nhint: data files end in .jsonl, .json, .csv, .tsv or .parquet")]
+    #[error(
+        "`{path}` is not a data file\nhint: data files end in .jsonl, .json, .csv, .tsv or .parquet"
+    )]
     FileType {
         /// The path in question.
         path: PathBuf,
     },
     /// A folder holds no split at all.
-    #[error("the folder `{path}` holds no train, validation (or dev, val) or test file\nhint: name the files train.jsonl, validation.jsonl and test.jsonl (or .json, .csv, .tsv, .parquet)")]
+    #[error(
+        "the folder `{path}` holds no train, validation (or dev, val) or test file\nhint: name the files train.jsonl, validation.jsonl and test.jsonl (or .json, .csv, .tsv, .parquet)"
+    )]
     NoSplits {
         /// The folder.
         path: PathBuf,
     },
     /// A folder holds two files for one split.
-    #[error("`{first}` and `{second}` both give the {split} split\nhint: keep one of them, or give the file itself as the data")]
+    #[error(
+        "`{first}` and `{second}` both give the {split} split\nhint: keep one of them, or give the file itself as the data"
+    )]
     TwoFiles {
         /// The split.
         split: crate::Split,
@@ -116,7 +122,9 @@ pub enum Error {
         reason: String,
     },
     /// A template names columns that the row does not have.
-    #[error("row `{row}`: the key `{key}` of the task `{task}` uses {missing}, which the row does not have\nhint: its columns are {there}")]
+    #[error(
+        "row `{row}`: the key `{key}` of the task `{task}` uses {missing}, which the row does not have\nhint: its columns are {there}"
+    )]
     NoSuchColumn {
         /// The task.
         task: String,
@@ -150,7 +158,9 @@ pub enum Error {
         reason: String,
     },
     /// A row's label names none of its options.
-    #[error("row `{row}`: the label {label} is none of {choices}\nhint: a label is an option's number from 0, an option's text, or a value listed under `labels`")]
+    #[error(
+        "row `{row}`: the label {label} is none of {choices}\nhint: a label is an option's number from 0, an option's text, or a value listed under `labels`"
+    )]
     Label {
         /// The row.
         row: String,
@@ -160,7 +170,9 @@ pub enum Error {
         choices: String,
     },
     /// A row has no label where one is needed.
-    #[error("row `{row}` of the task `{task}` has no label ({key} gives none; its columns are {there})\nhint: training and evaluation need labelled rows; `predict` does not")]
+    #[error(
+        "row `{row}` of the task `{task}` has no label ({key} gives none; its columns are {there})\nhint: training and evaluation need labelled rows; `predict` does not"
+    )]
     Unlabelled {
         /// The task.
         task: String,
@@ -172,7 +184,9 @@ pub enum Error {
         there: String,
     },
     /// A typed text does not fill a prompt that reads several columns.
-    #[error("the task `{task}` reads the columns {columns}, so one text does not fill its prompt\nhint: give a file with these columns")]
+    #[error(
+        "the task `{task}` reads the columns {columns}, so one text does not fill its prompt\nhint: give a file with these columns"
+    )]
     TypedText {
         /// The task.
         task: String,
@@ -188,10 +202,14 @@ pub enum Error {
         reason: String,
     },
     /// A BOS token is forced but the model names none.
-    #[error("a BOS token is forced, but the tokenizer and the model's config name none\nhint: set bos_token_id in config.json, or task.bos to \"tokenizer\" or \"forbid\"")]
+    #[error(
+        "a BOS token is forced, but the tokenizer and the model's config name none\nhint: set bos_token_id in config.json, or task.bos to \"tokenizer\" or \"forbid\""
+    )]
     NoBos,
     /// The longest sequence allowed is too short for anything.
-    #[error("max_length {max_length} leaves no room for a prompt and an option\nhint: give at least {least}")]
+    #[error(
+        "max_length {max_length} leaves no room for a prompt and an option\nhint: give at least {least}"
+    )]
     MaxLength {
         /// What was given.
         max_length: usize,
@@ -199,7 +217,9 @@ pub enum Error {
         least: usize,
     },
     /// An option alone does not fit.
-    #[error("row `{row}`: the option `{option}` has {tokens} tokens, which with {front} in front of it exceeds max_length {max_length}\nhint: raise max_length or shorten the option")]
+    #[error(
+        "row `{row}`: the option `{option}` has {tokens} tokens, which with {front} in front of it exceeds max_length {max_length}\nhint: raise max_length or shorten the option"
+    )]
     OptionTooLong {
         /// The row.
         row: String,
@@ -213,7 +233,9 @@ pub enum Error {
         max_length: usize,
     },
     /// An option has no token that can be scored.
-    #[error("row `{row}`: the option `{option}` has no token that something stands in front of, so it has no score\nhint: give the option some text, and the prompt some too, or set task.bos to \"force\"")]
+    #[error(
+        "row `{row}`: the option `{option}` has no token that something stands in front of, so it has no score\nhint: give the option some text, and the prompt some too, or set task.bos to \"force\""
+    )]
     NothingToScore {
         /// The row.
         row: String,
@@ -239,7 +261,9 @@ pub enum Error {
         choices: &'static str,
     },
     /// Two lists of predictions that should speak of the same examples differ in length.
-    #[error("the two lists of predictions have {first} and {second} entries, so they do not speak of the same examples")]
+    #[error(
+        "the two lists of predictions have {first} and {second} entries, so they do not speak of the same examples"
+    )]
     Unpaired {
         /// The first list's length.
         first: usize,
@@ -251,12 +275,20 @@ pub enum Error {
 /// Column names in backticks, for an error message.
 pub(crate) fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let list: Vec<String> = names.into_iter().map(|n| format!("`{n}`")).collect();
-    if list.is_empty() { "none".to_owned() } else { list.join(", ") }
+    if list.is_empty() {
+        "none".to_owned()
+    } else {
+        list.join(", ")
+    }
 }
 
 /// At most 60 characters of a text, for an error message.
 pub(crate) fn shortened(text: &str) -> String {
     let mut chars = text.chars();
     let head: String = chars.by_ref().take(60).collect();
-    if chars.next().is_some() { format!("{head}…") } else { head }
+    if chars.next().is_some() {
+        format!("{head}…")
+    } else {
+        head
+    }
 }

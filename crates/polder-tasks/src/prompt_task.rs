@@ -30,20 +30,30 @@ impl PromptTask {
                     option_keys.push(key);
                 }
             }
-            Some(OptionsSpec::List(source)) => templates.check_expression("options", bare(source))?,
+            Some(OptionsSpec::List(source)) => {
+                templates.check_expression("options", bare(source))?
+            }
             None => {}
         }
         if let Some(OptionsSpec::List(source)) = &spec.labels {
             templates.check_expression("labels", bare(source))?;
         }
-        for (key, source) in [("target", &spec.target), ("label", &spec.label), ("idx", &spec.idx)] {
+        for (key, source) in [
+            ("target", &spec.target),
+            ("label", &spec.label),
+            ("idx", &spec.idx),
+        ] {
             match source {
                 Some(source) if is_template(source) => templates.add(key, source)?,
                 Some(source) => templates.check_expression(key, source)?,
                 None => {}
             }
         }
-        Ok(Self { spec, templates, option_keys })
+        Ok(Self {
+            spec,
+            templates,
+            option_keys,
+        })
     }
 
     /// The specification it was made of.
@@ -66,7 +76,11 @@ impl PromptTask {
 
     fn idx(&self, row: &Row, number: usize) -> Result<String> {
         let own = match &self.spec.idx {
-            Some(source) => self.value("idx", source, &self.templates.context(row, number.to_string()))?,
+            Some(source) => self.value(
+                "idx",
+                source,
+                &self.templates.context(row, number.to_string()),
+            )?,
             None => row.get("idx").or_else(|| row.get("id")).cloned(),
         };
         Ok(match own {
@@ -77,41 +91,79 @@ impl PromptTask {
 
     /// The options without their joints.
     fn options(&self, context: &Context<'_>, idx: &str) -> Result<Vec<String>> {
-        let wrong = |reason: &str| Error::Options { row: idx.to_owned(), reason: reason.to_owned() };
+        let wrong = |reason: &str| Error::Options {
+            row: idx.to_owned(),
+            reason: reason.to_owned(),
+        };
         match &self.spec.options {
             None => Ok(Vec::new()),
-            Some(OptionsSpec::Each(_)) => {
-                self.option_keys.iter().map(|key| self.templates.render(key, context)).collect()
+            Some(OptionsSpec::Each(_)) => self
+                .option_keys
+                .iter()
+                .map(|key| self.templates.render(key, context))
+                .collect(),
+            Some(OptionsSpec::List(source)) => {
+                match self.templates.lookup("options", bare(source), context)? {
+                    Some(Value::Array(list)) if list.len() >= 2 => {
+                        Ok(list.iter().map(plain).collect())
+                    }
+                    Some(Value::Array(_)) => {
+                        Err(wrong("its list of options has fewer than two entries"))
+                    }
+                    Some(_) => Err(wrong("`options` yields no list")),
+                    None => Err(wrong(&format!(
+                        "`options` finds nothing under `{source}`; its columns are {}",
+                        context.columns()
+                    ))),
+                }
             }
-            Some(OptionsSpec::List(source)) => match self.templates.lookup("options", bare(source), context)? {
-                Some(Value::Array(list)) if list.len() >= 2 => Ok(list.iter().map(plain).collect()),
-                Some(Value::Array(_)) => Err(wrong("its list of options has fewer than two entries")),
-                Some(_) => Err(wrong("`options` yields no list")),
-                None => Err(wrong(&format!("`options` finds nothing under `{source}`; its columns are {}", context.columns()))),
-            },
         }
     }
 
     /// The option that the label names.
-    fn labelled(&self, context: &Context<'_>, options: &[String], idx: &str) -> Result<Option<usize>> {
-        let Some(source) = &self.spec.label else { return Ok(None) };
-        let Some(value) = self.value("label", source, context)? else { return Ok(None) };
+    fn labelled(
+        &self,
+        context: &Context<'_>,
+        options: &[String],
+        idx: &str,
+    ) -> Result<Option<usize>> {
+        let Some(source) = &self.spec.label else {
+            return Ok(None);
+        };
+        let Some(value) = self.value("label", source, context)? else {
+            return Ok(None);
+        };
         if is_no_label(&value) {
             return Ok(None);
         }
         let text = plain(&value);
         let found = match self.label_values(context)? {
-            Some(values) => values.iter().position(|v| *v == text).ok_or_else(|| quoted(values.iter().map(String::as_str))),
-            None => by_text_or_number(&value, &text, options)
-                .ok_or_else(|| format!("0 to {} or {}", options.len().saturating_sub(1), quoted(options.iter().map(|o| o.trim())))),
+            Some(values) => values
+                .iter()
+                .position(|v| *v == text)
+                .ok_or_else(|| quoted(values.iter().map(String::as_str))),
+            None => by_text_or_number(&value, &text, options).ok_or_else(|| {
+                format!(
+                    "0 to {} or {}",
+                    options.len().saturating_sub(1),
+                    quoted(options.iter().map(|o| o.trim()))
+                )
+            }),
         };
         match found {
             Ok(gold) if gold < options.len() => Ok(Some(gold)),
             Ok(gold) => Err(Error::Options {
                 row: idx.to_owned(),
-                reason: format!("its label is the value number {gold} of `labels`, but it has {} options", options.len()),
+                reason: format!(
+                    "its label is the value number {gold} of `labels`, but it has {} options",
+                    options.len()
+                ),
             }),
-            Err(choices) => Err(Error::Label { row: idx.to_owned(), label: format!("`{text}`"), choices }),
+            Err(choices) => Err(Error::Label {
+                row: idx.to_owned(),
+                label: format!("`{text}`"),
+                choices,
+            }),
         }
     }
 
@@ -119,16 +171,25 @@ impl PromptTask {
         Ok(match &self.spec.labels {
             None => None,
             Some(OptionsSpec::Each(list)) => Some(list.clone()),
-            Some(OptionsSpec::List(source)) => match self.templates.lookup("labels", bare(source), context)? {
-                Some(Value::Array(list)) => Some(list.iter().map(plain).collect()),
-                _ => Some(Vec::new()),
-            },
+            Some(OptionsSpec::List(source)) => {
+                match self.templates.lookup("labels", bare(source), context)? {
+                    Some(Value::Array(list)) => Some(list.iter().map(plain).collect()),
+                    _ => Some(Vec::new()),
+                }
+            }
         })
     }
 
     /// Options and gold of a task with a target.
-    fn targeted(&self, context: &Context<'_>, options: Vec<String>, idx: &str) -> Result<(Vec<String>, Option<usize>)> {
-        let Some(source) = &self.spec.target else { return Ok((options, None)) };
+    fn targeted(
+        &self,
+        context: &Context<'_>,
+        options: Vec<String>,
+        idx: &str,
+    ) -> Result<(Vec<String>, Option<usize>)> {
+        let Some(source) = &self.spec.target else {
+            return Ok((options, None));
+        };
         let text = match self.value("target", source, context)? {
             Some(value) if !is_no_label(&value) => plain(&value),
             _ => return Ok((options, None)),
@@ -150,7 +211,10 @@ impl PromptTask {
     fn joined(&self, prompt: &str, option: &str) -> String {
         match &self.spec.joint {
             Some(joint) => format!("{joint}{option}"),
-            None if prompt.is_empty() || prompt.ends_with(char::is_whitespace) || option.starts_with(char::is_whitespace) => {
+            None if prompt.is_empty()
+                || prompt.ends_with(char::is_whitespace)
+                || option.starts_with(char::is_whitespace) =>
+            {
                 option.to_owned()
             }
             None => format!(" {option}"),
@@ -175,16 +239,32 @@ impl Task for PromptTask {
                 (options, gold)
             }
         };
-        let options = options.iter().map(|option| self.joined(&prompt, option)).collect();
-        Ok(Example { idx, prompt, options, gold })
+        let options = options
+            .iter()
+            .map(|option| self.joined(&prompt, option))
+            .collect();
+        Ok(Example {
+            idx,
+            prompt,
+            options,
+            gold,
+        })
     }
 
     fn metric(&self) -> Metric {
-        self.spec.metric.unwrap_or(if self.spec.options.is_some() { Metric::Accuracy } else { Metric::Loss })
+        self.spec.metric.unwrap_or(if self.spec.options.is_some() {
+            Metric::Accuracy
+        } else {
+            Metric::Loss
+        })
     }
 
     fn loss(&self) -> LossKind {
-        self.spec.loss.unwrap_or(if self.spec.options.is_some() { LossKind::Options } else { LossKind::Target })
+        self.spec.loss.unwrap_or(if self.spec.options.is_some() {
+            LossKind::Options
+        } else {
+            LossKind::Target
+        })
     }
 
     fn label_names(&self) -> Option<Vec<String>> {
@@ -221,7 +301,10 @@ impl Task for PromptTask {
 /// An expression without the braces that a template would need.
 fn bare(source: &str) -> &str {
     let source = source.trim();
-    source.strip_prefix("{{").and_then(|s| s.strip_suffix("}}")).map_or(source, str::trim)
+    source
+        .strip_prefix("{{")
+        .and_then(|s| s.strip_suffix("}}"))
+        .map_or(source, str::trim)
 }
 
 /// A value as text: strings as they are, everything else as JSON.
@@ -247,11 +330,19 @@ fn by_text_or_number(value: &Value, text: &str, options: &[String]) -> Option<us
         Value::Bool(yes) => Some(usize::from(*yes)),
         Value::Number(n) => n
             .as_u64()
-            .or_else(|| n.as_f64().filter(|f| f.fract() == 0.0 && (0.0..1e9).contains(f)).map(|f| f as u64))
+            .or_else(|| {
+                n.as_f64()
+                    .filter(|f| f.fract() == 0.0 && (0.0..1e9).contains(f))
+                    .map(|f| f as u64)
+            })
             .and_then(|n| usize::try_from(n).ok()),
         Value::String(_) => {
             let text = text.trim();
-            return options.iter().position(|o| o.trim() == text).or_else(|| text.parse().ok()).filter(|n| *n < options.len());
+            return options
+                .iter()
+                .position(|o| o.trim() == text)
+                .or_else(|| text.parse().ok())
+                .filter(|n| *n < options.len());
         }
         _ => None,
     };

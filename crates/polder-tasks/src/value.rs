@@ -15,9 +15,11 @@ pub(crate) fn from_json(value: &serde_json::Value) -> Value {
         },
         Json::String(text) => Value::from(text.as_str()),
         Json::Array(list) => Value::from(list.iter().map(from_json).collect::<Vec<_>>()),
-        Json::Object(map) => {
-            map.iter().map(|(name, value)| (name.clone(), from_json(value))).collect::<std::collections::BTreeMap<_, _>>().into()
-        }
+        Json::Object(map) => map
+            .iter()
+            .map(|(name, value)| (name.clone(), from_json(value)))
+            .collect::<std::collections::BTreeMap<_, _>>()
+            .into(),
     }
 }
 
@@ -32,11 +34,18 @@ pub(crate) fn to_json(value: &Value) -> Result<serde_json::Value, String> {
             if let Ok(n) = i64::try_from(value.clone()) {
                 return Ok(Json::from(n));
             }
-            f64::try_from(value.clone()).map(Json::from).map_err(|e| e.to_string())
+            f64::try_from(value.clone())
+                .map(Json::from)
+                .map_err(|e| e.to_string())
         }
-        ValueKind::Seq | ValueKind::Iterable => {
-            value.try_iter().map_err(|e| e.to_string())?.map(|v| to_json(&v)).collect::<Result<Vec<_>, _>>().map(Json::Array)
-        }
-        other => Err(format!("it yields a {other}, not a number, a text or a list")),
+        ValueKind::Seq | ValueKind::Iterable => value
+            .try_iter()
+            .map_err(|e| e.to_string())?
+            .map(|v| to_json(&v))
+            .collect::<Result<Vec<_>, _>>()
+            .map(Json::Array),
+        other => Err(format!(
+            "it yields a {other}, not a number, a text or a list"
+        )),
     }
 }
