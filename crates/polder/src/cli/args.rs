@@ -1,0 +1,206 @@
+//! Commands and their arguments.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use polder_models::StorageType;
+use polder_tasks::Split;
+
+/// Fine-tunes language models with forward passes only.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100, disable_help_subcommand = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Fine-tune a model as a configuration says
+    Train(TrainArgs),
+    /// Check a configuration and say what the run will take, without running it
+    Plan(PlanArgs),
+    /// Score a model on labelled data
+    Eval(EvalArgs),
+    /// Answer unlabelled rows or a typed prompt
+    Predict(PredictArgs),
+    /// Rebuild a run's weights from the base model and the trajectory, bit for bit
+    Replay(ReplayArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TrainArgs {
+    /// The configuration (TOML); `polder plan --keys` lists its keys
+    pub(super) config: PathBuf,
+    /// Change a key: the value is read as TOML, else as text; relative paths start at the working folder
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(super) sets: Vec<String>,
+    /// The run folder [default: runs/<config>-<n>, the first n that is free]
+    #[arg(long, value_name = "DIR")]
+    pub(super) run: Option<PathBuf>,
+    /// Go on with the run in that folder; without --run, with the latest run of this configuration
+    #[arg(long)]
+    pub(super) resume: bool,
+    /// End the run cleanly after this time, such as 90s, 30m, 2h or 1h30m; --resume goes on
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) max_time: Option<Duration>,
+    /// Print errors only
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    /// The configuration (TOML)
+    #[arg(required_unless_present = "keys")]
+    pub(super) config: Option<PathBuf>,
+    /// Change a key, as `polder train` does
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(super) sets: Vec<String>,
+    /// Load the model and time a few real steps
+    #[arg(long)]
+    pub(super) measure: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+    /// List every key of a configuration with its default
+    #[arg(long)]
+    pub(super) keys: bool,
+}
+
+/// The model and task that `eval` and `predict` share.
+#[derive(Debug, Args)]
+pub(super) struct ModelArgs {
+    /// A Hugging Face folder, a GGUF file, or a run folder (its best weights)
+    #[arg(long, value_name = "PATH")]
+    pub(super) model: PathBuf,
+    /// How weights are held: f32, bf16 or f16 [default: as the files of a folder hold them; f32 for GGUF]
+    #[arg(long, value_name = "TYPE")]
+    pub(super) dtype: Option<StorageType>,
+    /// Longest sequence in tokens [default: the model's limit]
+    #[arg(long, value_name = "N")]
+    pub(super) max_length: Option<usize>,
+    /// Force (true) or forbid (false) a BOS token [default: as the tokenizer]
+    #[arg(long, value_name = "BOOL")]
+    pub(super) bos: Option<bool>,
+    /// Worker threads [default: the machine's cores]; results do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) threads: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EvalArgs {
+    #[command(flatten)]
+    pub(super) model: ModelArgs,
+    /// A built-in task (sst2, copa) or a task file; may be given several times [default: a run's own]
+    #[arg(long = "task", value_name = "NAME|FILE.toml")]
+    pub(super) tasks: Vec<String>,
+    /// A folder with train, validation and test files (JSONL, CSV, TSV, Parquet), or with such folders named after the
+    /// tasks; once, or once a task [default: a run's own]
+    #[arg(long = "data", value_name = "DIR")]
+    pub(super) data: Vec<PathBuf>,
+    /// The rows: validation, test or train; a missing one falls back, and says so
+    #[arg(long, default_value = "validation")]
+    pub(super) split: Split,
+    /// Only the first N rows
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) limit: Option<u64>,
+    /// Examples a pass [default: as many as fill 2048 token rows]; results do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) batch: Option<u32>,
+    /// Print one JSON object a task
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Write one JSON line an example
+    #[arg(long, value_name = "FILE")]
+    pub(super) samples: Option<PathBuf>,
+    /// Print results only
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("input").required(true).args(["data", "text", "fields"])))]
+pub(super) struct PredictArgs {
+    #[command(flatten)]
+    pub(super) model: ModelArgs,
+    /// A built-in task (sst2, copa) or a task file [default: a run's own]
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    pub(super) task: Option<String>,
+    /// A file of rows (JSONL, JSON, CSV, TSV, Parquet); labels are not needed
+    #[arg(long, value_name = "FILE")]
+    pub(super) data: Option<PathBuf>,
+    /// One text, for a task that reads one column
+    #[arg(long, value_name = "TEXT")]
+    pub(super) text: Option<String>,
+    /// One row's column, for a task that reads several; once a column
+    #[arg(long = "field", value_name = "COLUMN=TEXT")]
+    pub(super) fields: Vec<String>,
+    /// Print one JSON object a row
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// A run folder, or a trajectory
+    pub(super) source: PathBuf,
+    /// The model that the run started from [default: where it lay then]
+    #[arg(long, value_name = "MODEL")]
+    pub(super) base: Option<PathBuf>,
+    /// The folder to write
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// Print errors only
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+/// A time such as 90, 90s, 1.5m, 2h or 1h30m.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no time; write 90s, 30m, 2h or 1h30m");
+    let (mut total, mut number) = (0.0f64, String::new());
+    for c in text.trim().chars() {
+        let unit = match c {
+            '0'..='9' | '.' => {
+                number.push(c);
+                continue;
+            }
+            's' => 1.0,
+            'm' => 60.0,
+            'h' => 3600.0,
+            'd' => 86400.0,
+            _ => return Err(wrong()),
+        };
+        total += unit * number.parse::<f64>().map_err(|_| wrong())?;
+        number.clear();
+    }
+    if !number.is_empty() {
+        total += number.parse::<f64>().map_err(|_| wrong())?;
+    } else if text.trim().is_empty() {
+        return Err(wrong());
+    }
+    Duration::try_from_secs_f64(total).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn times() {
+        for (text, seconds) in [("90", 90.0), ("90s", 90.0), ("30m", 1800.0), ("1h30m", 5400.0), ("0.5s", 0.5), ("1d", 86400.0)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
+        }
+        for text in ["", "x", "1x", "m", "1.2.3s", "-1s", "1e99999h", "9999999999999999999999h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! `polder eval`.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use polder::evaluation::Evaluated;
+use polder::scoring::{OptionScore, ROWS_A_PASS, score};
+use polder_tasks::{DataFolder, Drawn, EncodedExample, Encoder, Example, PromptTask, SampleSpec, Split, Task, labelled, sample};
+use serde_json::{Value, json};
+
+use super::Ended;
+use super::args::EvalArgs;
+use super::output::{print, tell};
+use super::progress::Counter;
+use super::subject::Subject;
+
+pub(super) fn run(arguments: &EvalArgs) -> Result<Ended> {
+    // A place that can't be written is known before minutes of work.
+    let mut samples = arguments.samples.as_deref().map(create).transpose()?;
+    let subject = Subject::load(&arguments.model, arguments.quiet)?;
+    let encoder = subject.encoder(&arguments.model)?;
+    let names: Vec<Option<&str>> = match arguments.tasks.as_slice() {
+        [] => vec![None],
+        names => names.iter().map(|name| Some(name.as_str())).collect(),
+    };
+    for (number, name) in names.iter().enumerate() {
+        let task = subject.task(*name)?;
+        let data = data_of(arguments, &subject, &task, number, names.len())?;
+        let rows = Rows::read(&data, &task, arguments)?;
+        rows.notes.iter().for_each(|note| tell(arguments.quiet, format!("note: {note}")));
+        let examples = labelled(&task, &rows.drawn).map_err(polder::Error::from)?;
+        let encoded = encode(&encoder, &examples, arguments.quiet)?;
+        let done = evaluated(&subject, &task, &encoded, arguments)?;
+        if let Some((path, file)) = &mut samples {
+            write_samples(file, &task, &rows.drawn, &examples, &done).with_context(|| unwritable(path))?;
+        }
+        if arguments.json {
+            print(object(&subject, &task, rows.split, &done, arguments))?;
+        } else {
+            print(format!("{} ({}): {done}", task.name(), rows.split))?;
+        }
+    }
+    if let Some((path, mut file)) = samples {
+        file.flush().with_context(|| unwritable(&path))?;
+    }
+    Ok(Ended::Well)
+}
+
+fn create(path: &Path) -> Result<(PathBuf, BufWriter<File>)> {
+    let file = File::create(path).with_context(|| unwritable(path))?;
+    Ok((path.to_owned(), BufWriter::new(file)))
+}
+
+fn unwritable(path: &Path) -> String {
+    format!("cannot write `{}`", path.display())
+}
+
+/// The data of a task: its own `--data`, the only one (or the folder of its name in there), or the run's.
+fn data_of(arguments: &EvalArgs, subject: &Subject, task: &PromptTask, number: usize, tasks: usize) -> Result<PathBuf> {
+    let given = match arguments.data.as_slice() {
+        [] => subject.data(),
+        [one] => Some(one.clone()),
+        many => {
+            ensure!(many.len() == tasks, "{} tasks but {} data folders are given\nhint: give --data once, or once a task", tasks, many.len());
+            many.get(number).cloned()
+        }
+    };
+    let Some(path) = given else {
+        bail!("no data is given\nhint: name a folder with train, validation or test files with --data");
+    };
+    let below = path.join(task.name());
+    Ok(if DataFolder::open(&path).is_err() && below.is_dir() { below } else { path })
+}
+
+/// The rows to score.
+struct Rows {
+    drawn: Vec<Drawn>,
+    split: Split,
+    notes: Vec<String>,
+}
+
+impl Rows {
+    fn read(data: &Path, task: &PromptTask, arguments: &EvalArgs) -> Result<Self> {
+        let folder = DataFolder::open(data).map_err(polder::Error::from)?;
+        let spec =
+            SampleSpec { train: 0, dev: 0, eval: None, eval_split: Some(arguments.split), per_class: None };
+        let mut found = sample(&folder, task, &spec, 0).map_err(polder::Error::from)?;
+        if let Some(limit) = arguments.limit {
+            found.eval.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        }
+        Ok(Self { drawn: found.eval, split: found.eval_split, notes: found.notes })
+    }
+}
+
+/// Token ids; says how many examples were cut.
+pub(super) fn encode(encoder: &Encoder, examples: &[Example], quiet: bool) -> Result<Vec<EncodedExample>> {
+    let encoded: Vec<EncodedExample> =
+        examples.iter().map(|e| encoder.encode(e)).collect::<Result<_, _>>().map_err(polder::Error::from)?;
+    let cut = encoded.iter().filter(|e| e.cut > 0).count();
+    if cut > 0 {
+        tell(quiet, format!("note: {cut} examples were cut to {} tokens, at the front", encoder.max_length()));
+    }
+    Ok(encoded)
+}
+
+fn evaluated(
+    subject: &Subject,
+    task: &PromptTask,
+    examples: &[EncodedExample],
+    arguments: &EvalArgs,
+) -> Result<Evaluated> {
+    let engine = subject.model.engine();
+    let total = examples.len() as u64;
+    let mut bar = Counter::new(task.name(), "examples", arguments.quiet);
+    let start = Instant::now();
+    let (size, rows) = match arguments.batch {
+        // Examples a pass are asked for: as many rows as they have.
+        Some(n) => (n as usize, usize::MAX),
+        None => (examples.len().max(1), ROWS_A_PASS),
+    };
+    let mut scores: Vec<Vec<OptionScore>> = Vec::with_capacity(examples.len());
+    for chunk in examples.chunks(size) {
+        let before = scores.len();
+        scores.extend(score(&engine, chunk, rows, &mut |done| {
+            bar.at((before + done) as u64, total);
+            Ok(())
+        })?);
+    }
+    bar.clear();
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(Evaluated::of(examples, scores, task.loss(), task.metric(), engine.counts(), seconds)?)
+}
+
+fn object(subject: &Subject, task: &PromptTask, split: Split, done: &Evaluated, arguments: &EvalArgs) -> Value {
+    json!({
+        "task": task.name(),
+        "split": split.to_string(),
+        "metric": done.metric.to_string(),
+        "score": done.score,
+        "interval": done.interval.map(|i| [i.low, i.high]),
+        "majority": done.majority,
+        "n": done.n,
+        "loss": done.loss,
+        "seconds": done.seconds,
+        "forwards": done.forwards,
+        "sequences": done.sequences,
+        "tokens": done.tokens,
+        "model": arguments.model.model.display().to_string(),
+        "dtype": subject.dtype.name(),
+    })
+}
+
+fn write_samples(
+    file: &mut impl Write,
+    task: &PromptTask,
+    rows: &[Drawn],
+    examples: &[Example],
+    done: &Evaluated,
+) -> std::io::Result<()> {
+    for (((row, example), scores), prediction) in rows.iter().zip(examples).zip(&done.scores).zip(&done.predictions) {
+        let line = json!({
+            "task": task.name(),
+            "idx": idx(row, example),
+            "prompt": example.prompt,
+            "options": example.options,
+            "scores": scores.iter().map(OptionScore::mean).collect::<Vec<_>>(),
+            "gold": example.gold,
+            "prediction": prediction,
+        });
+        writeln!(file, "{line}")?;
+    }
+    Ok(())
+}
+
+/// A row's name as the row itself writes it: a number stays a number.
+pub(super) fn idx(row: &Drawn, example: &Example) -> Value {
+    let own = |key: &str| row.row.get(key).filter(|v| v.is_number() && v.to_string() == example.idx).cloned();
+    match own("idx").or_else(|| own("id")) {
+        Some(number) => number,
+        None if example.idx == row.number.to_string() => json!(row.number),
+        None => json!(example.idx),
+    }
+}

@@ -1,0 +1,51 @@
+//! The command line.
+
+mod args;
+mod eval;
+mod fault;
+mod output;
+mod plan;
+mod predict;
+mod progress;
+mod replay;
+mod subject;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+
+/// How a command that did not fail ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Well,
+    /// By Ctrl-C, after everything was put in order.
+    Interrupted,
+}
+
+/// Reads the arguments, runs the command, says what went wrong.
+pub(crate) fn main() -> ExitCode {
+    // Help goes to stdout with code 0, wrong usage to stderr with code 2.
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // The reader of a help page may be gone already.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let ended = match arguments.command {
+        Command::Train(arguments) => train::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
+        Command::Predict(arguments) => predict::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
+    };
+    match ended {
+        Ok(Ended::Well) => ExitCode::SUCCESS,
+        Ok(Ended::Interrupted) => ExitCode::from(130),
+        Err(error) => fault::report(&error),
+    }
+}

@@ -1,0 +1,54 @@
+//! `polder plan`.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use polder::config::{Config, KEYS};
+use polder::plan::{Measured, Plan, measure};
+use serde_json::json;
+
+use super::Ended;
+use super::args::PlanArgs;
+use super::output::print;
+
+pub(super) fn run(arguments: &PlanArgs) -> Result<Ended> {
+    let Some(path) = arguments.config.as_ref().filter(|_| !arguments.keys) else {
+        print(keys())?;
+        return Ok(Ended::Well);
+    };
+    let config = Config::load(path, &arguments.sets).map_err(polder::Error::from)?;
+    let plan = Plan::new(config)?;
+    let measured = if arguments.measure { Some(measure(&plan)?) } else { None };
+    if arguments.json {
+        let mut json = plan.to_json();
+        if let (Some(map), Some(measured)) = (json.as_object_mut(), measured) {
+            map.insert("measured".to_owned(), json!(measured));
+        }
+        print(serde_json::to_string_pretty(&json)?)?;
+    } else {
+        print(plan.to_string().trim_end())?;
+        if let Some(measured) = measured {
+            print(times(&measured))?;
+        }
+    }
+    Ok(Ended::Well)
+}
+
+fn times(measured: &Measured) -> String {
+    let Measured { load, step, example, run } = measured;
+    format!(
+        "time       about {} for the run: loading {load:.1} s, {step:.3} s a step, {:.1} ms an evaluated example",
+        super::progress::time(*run),
+        1000.0 * example
+    )
+}
+
+fn keys() -> String {
+    let width = KEYS.iter().map(|k| k.name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for key in KEYS {
+        // Writing to a string can't fail.
+        let _ = writeln!(text, "{:width$}  {}", key.name, key.about);
+    }
+    text.trim_end().to_owned()
+}

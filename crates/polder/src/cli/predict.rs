@@ -1,0 +1,120 @@
+//! `polder predict`.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use polder::scoring::prediction;
+use polder::scoring::{OptionScore, ROWS_A_PASS, score};
+use polder_tasks::{Drawn, Example, PromptTask, Row, Task, probabilities, typed_row};
+use serde_json::{Value, json};
+
+use super::Ended;
+use super::args::PredictArgs;
+use super::eval::{encode, idx};
+use super::output::print;
+use super::subject::Subject;
+
+pub(super) fn run(arguments: &PredictArgs) -> Result<Ended> {
+    let subject = Subject::load(&arguments.model, false)?;
+    let task = subject.task(arguments.task.as_deref())?;
+    let rows = rows(arguments, &task)?;
+    let examples: Vec<Example> = rows
+        .iter()
+        .map(|row| task.example(&row.row, row.number))
+        .collect::<Result<_, _>>()
+        .map_err(polder::Error::from)?;
+    for example in &examples {
+        ensure!(
+            example.options.len() > 1,
+            "row `{}` of task `{}` has {} option(s), so there is nothing to choose among",
+            example.idx,
+            task.name(),
+            example.options.len()
+        );
+    }
+    let encoded = encode(&subject.encoder(&arguments.model)?, &examples, false)?;
+    let scores = score(&subject.model.engine(), &encoded, ROWS_A_PASS, &mut |_| Ok(()))?;
+    for ((row, example), scores) in rows.iter().zip(&examples).zip(&scores) {
+        print(if arguments.json { line(&task, row, example, scores).to_string() } else { words(example, scores) })?;
+    }
+    Ok(Ended::Well)
+}
+
+/// The rows of a file, or the one that was typed.
+fn rows(arguments: &PredictArgs, task: &PromptTask) -> Result<Vec<Drawn>> {
+    if let Some(path) = &arguments.data {
+        return from_file(path);
+    }
+    let row = match &arguments.text {
+        Some(text) => typed_row(task, text).map_err(polder::Error::from)?,
+        None => fields(&arguments.fields)?,
+    };
+    Ok(vec![Drawn { number: 0, row }])
+}
+
+fn from_file(path: &Path) -> Result<Vec<Drawn>> {
+    let rows = polder_tasks::data::read_file(path, None).map_err(polder::Error::from)?;
+    ensure!(!rows.is_empty(), "`{}` holds no rows", path.display());
+    Ok(rows.into_iter().enumerate().map(|(number, row)| Drawn { number, row }).collect())
+}
+
+/// A row of `column=text` arguments; what reads as a JSON number, list or truth value is that.
+fn fields(fields: &[String]) -> Result<Row> {
+    let mut row = Row::new();
+    for field in fields {
+        let Some((column, text)) = field.split_once('=').filter(|(column, _)| !column.is_empty()) else {
+            anyhow::bail!("`--field {field}` is not of the form column=text");
+        };
+        let value = match serde_json::from_str(text) {
+            Ok(value @ (Value::Number(_) | Value::Bool(_) | Value::Array(_))) => value,
+            _ => Value::String(text.to_owned()),
+        };
+        ensure!(row.insert(column.to_owned(), value).is_none(), "the column `{column}` is given twice");
+    }
+    Ok(row)
+}
+
+fn means(scores: &[OptionScore]) -> Vec<f64> {
+    scores.iter().map(OptionScore::mean).collect()
+}
+
+fn line(task: &PromptTask, row: &Drawn, example: &Example, scores: &[OptionScore]) -> Value {
+    let best = prediction(scores);
+    json!({
+        "task": task.name(),
+        "idx": idx(row, example),
+        "prompt": example.prompt,
+        "options": example.options,
+        "scores": means(scores),
+        "probabilities": probabilities(&means(scores)),
+        "prediction": best,
+        "answer": best.and_then(|best| example.option_name(best)),
+    })
+}
+
+fn words(example: &Example, scores: &[OptionScore]) -> String {
+    let best = prediction(scores);
+    let each: Vec<String> = probabilities(&means(scores))
+        .iter()
+        .enumerate()
+        .map(|(option, p)| format!("{} {:.1} %", example.option_name(option).unwrap_or_default(), 100.0 * p))
+        .collect();
+    let answer = best.and_then(|best| example.option_name(best)).unwrap_or_default();
+    format!("{}\t{answer}\t({})", example.idx, each.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typed_fields_make_a_row() {
+        let row = fields(&["premise=It rained. a=b".to_owned(), "label=1".to_owned(), "x=".to_owned()]).unwrap();
+        assert_eq!(row.get("premise").unwrap(), "It rained. a=b");
+        assert_eq!(row.get("label").unwrap(), 1);
+        assert_eq!(row.get("x").unwrap(), "");
+        assert!(fields(&["nothing".to_owned()]).is_err());
+        assert!(fields(&["=x".to_owned()]).is_err());
+        assert!(fields(&["a=1".to_owned(), "a=2".to_owned()]).is_err());
+    }
+}

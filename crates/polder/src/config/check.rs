@@ -1,0 +1,166 @@
+//! Types, ranges and defaults: from keys as written to a [`Config`].
+
+use polder_models::StorageType;
+use polder_tasks::{LossKind, Split};
+
+use super::error::ConfigError;
+use super::source::Source;
+use super::types::{
+    Arithmetic, Batch, Config, Constant, Cosine, Device, Estimator, EvalConfig, Law, Linear, ModelConfig, Optimizer,
+    OptionSource, Probe, Rounding, Save, Schedule, Sgd, TaskConfig, TwoPoint,
+};
+use super::Result;
+
+/// Bounds that no sensible run reaches; they keep later products far from overflow.
+const MANY: u64 = 1 << 32;
+const MOST_STEPS: u64 = 1_000_000_000;
+const MOST_DIRECTIONS: u64 = 4096;
+const MOST_THREADS: u64 = 1024;
+const LONGEST: u64 = 1 << 20;
+/// TOML's whole numbers are signed.
+const HIGHEST_SEED: u64 = i64::MAX as u64;
+
+pub(super) fn config(s: &Source) -> Result<Config> {
+    let steps = s.integer("steps", 0, MOST_STEPS)?.unwrap_or(2000);
+    let eval = eval(s, steps)?;
+    Ok(Config {
+        seed: s.integer("seed", 0, HIGHEST_SEED)?.unwrap_or(0),
+        steps,
+        batch: batch(s)?,
+        device: device(s)?,
+        threads: s.count("threads", 1, MOST_THREADS)?,
+        micro_batch: s.count("micro_batch", 1, MANY)?,
+        max_length: s.count("max_length", 8, LONGEST)?,
+        probe: s.word("probe", &[("read", Probe::Read), ("in-place", Probe::InPlace)])?.unwrap_or(Probe::Read),
+        arithmetic: s.word("arithmetic", &[("f32", Arithmetic::F32)])?.unwrap_or(Arithmetic::F32),
+        rounding: s
+            .word("rounding", &[("stochastic", Rounding::Stochastic), ("nearest", Rounding::Nearest)])?
+            .unwrap_or(Rounding::Stochastic),
+        trainable: trainable(s)?,
+        clip: s.number("clip", "a finite number above 0", |x| x > 0.0)?,
+        save: Save { every: s.integer("save.every", 1, MOST_STEPS)?.unwrap_or(eval.every) },
+        model: model(s)?,
+        task: task(s)?,
+        estimator: estimator(s)?,
+        optimizer: optimizer(s)?,
+        schedule: schedule(s, steps)?,
+        eval,
+    })
+}
+
+fn batch(s: &Source) -> Result<Batch> {
+    match s.values.get("batch") {
+        None => Ok(Batch::Count(16)),
+        Some((toml::Value::String(word), _)) if word == "full" => Ok(Batch::Full),
+        Some((toml::Value::Integer(_), _)) => Ok(Batch::Count(s.count("batch", 1, MANY)?.unwrap_or(16))),
+        Some(_) => Err(s.refuse("batch", &format!("1 to {MANY} or \"full\""))),
+    }
+}
+
+fn device(s: &Source) -> Result<Device> {
+    match s.text("device")?.as_deref() {
+        None | Some("auto") => Ok(Device::Auto),
+        Some("cpu") => Ok(Device::Cpu),
+        Some(name) if name.starts_with("cuda") || name.starts_with("metal") => {
+            Err(ConfigError::NoDevice { value: name.to_owned(), place: s.place("device") })
+        }
+        Some(_) => Err(s.refuse("device", "\"auto\" or \"cpu\"")),
+    }
+}
+
+fn trainable(s: &Source) -> Result<Vec<String>> {
+    match s.values.get("trainable") {
+        None => Ok(vec!["all".to_owned()]),
+        Some((toml::Value::String(_), _)) => Ok(s.text("trainable")?.into_iter().collect()),
+        Some(_) => Ok(s.texts("trainable")?.unwrap_or_default()),
+    }
+}
+
+fn model(s: &Source) -> Result<ModelConfig> {
+    let dtypes = StorageType::ALL.map(|t| (t.name(), t));
+    let dtype = s.word("model.dtype", &dtypes)?.unwrap_or_default();
+    let remedy = "give a Hugging Face folder, a GGUF file or a run folder: [model] path = \"…\" or --set model.path=…";
+    let path = s.path("model.path")?.ok_or(ConfigError::Missing { key: "model.path", remedy })?;
+    Ok(ModelConfig { path, dtype })
+}
+
+fn task(s: &Source) -> Result<TaskConfig> {
+    let task = TaskConfig {
+        name: s.text("task.name")?,
+        file: s.path("task.file")?,
+        data: s.path("task.data")?,
+        train: s.count("task.train", 1, MANY)?.unwrap_or(1000),
+        dev: s.count("task.dev", 0, MANY)?.unwrap_or(500),
+        seed: s.integer("task.seed", 0, HIGHEST_SEED)?.unwrap_or(0),
+        per_class: s.count("task.per_class", 1, MANY)?,
+        prompt: s.text("task.prompt")?,
+        options: options(s, "task.options")?,
+        target: s.text("task.target")?,
+        label: s.text("task.label")?,
+        labels: options(s, "task.labels")?,
+        joint: s.any_text("task.joint")?,
+        loss: s.word("task.loss", &[("options", LossKind::Options), ("target", LossKind::Target)])?,
+        bos: s.truth("task.bos")?,
+    };
+    if task.name.is_none() && task.file.is_none() && task.prompt.is_none() {
+        let remedy = "name a built-in task (sst2, copa), a task file, or give your own prompt, options and target";
+        return Err(ConfigError::Missing { key: "task.name", remedy });
+    }
+    Ok(task)
+}
+
+fn options(s: &Source, key: &str) -> Result<Option<OptionSource>> {
+    match s.values.get(key) {
+        Some((toml::Value::String(_), _)) => Ok(s.text(key)?.map(OptionSource::Column)),
+        _ => Ok(s.texts(key)?.map(OptionSource::Texts)),
+    }
+}
+
+fn variant<'a>(s: &'a Source, table: &str, default: &'a str) -> &'a str {
+    s.variants.get(table).map_or(default, |(name, _)| name)
+}
+
+fn estimator(s: &Source) -> Result<Estimator> {
+    let laws = [("gaussian", Law::Gaussian), ("rademacher", Law::Rademacher)];
+    Ok(Estimator::TwoPoint(TwoPoint {
+        // Below f32's smallest normal number the shift would vanish; above 1 nothing of the model is left.
+        eps: s.number("estimator.two-point.eps", "above 0, at most 1", |x| x >= 1e-30 && x <= 1.0)?.unwrap_or(1e-3),
+        directions: s.count("estimator.two-point.directions", 1, MOST_DIRECTIONS)?.unwrap_or(1),
+        law: s.word("estimator.two-point.law", &laws)?.unwrap_or(Law::Gaussian),
+    }))
+}
+
+fn optimizer(s: &Source) -> Result<Optimizer> {
+    let lr = s.number("optimizer.sgd.lr", "a finite number, 0 or above", |x| x >= 0.0)?.unwrap_or(1e-6);
+    let decay = s.number("optimizer.sgd.weight_decay", "a finite number, 0 or above", |x| x >= 0.0)?;
+    Ok(Optimizer::Sgd(Sgd { lr, weight_decay: decay.unwrap_or(0.0) }))
+}
+
+fn schedule(s: &Source, steps: u64) -> Result<Schedule> {
+    let warmup = |kind: &str| -> Result<u64> {
+        let key = format!("schedule.{kind}.warmup");
+        Ok(s.integer(&key, 0, steps)?.unwrap_or(0))
+    };
+    let end = |kind: &str| -> Result<f64> {
+        let key = format!("schedule.{kind}.end");
+        Ok(s.number(&key, "0 to 1", |x| (0.0..=1.0).contains(&x))?.unwrap_or(0.0))
+    };
+    Ok(match variant(s, "schedule", "constant") {
+        "linear" => Schedule::Linear(Linear { warmup: warmup("linear")?, end: end("linear")? }),
+        "cosine" => Schedule::Cosine(Cosine { warmup: warmup("cosine")?, end: end("cosine")? }),
+        _ => Schedule::Constant(Constant { warmup: warmup("constant")? }),
+    })
+}
+
+fn eval(s: &Source, steps: u64) -> Result<EvalConfig> {
+    let splits = [("validation", Split::Validation), ("test", Split::Test), ("train", Split::Train)];
+    let metrics = ["loss", "accuracy", "macro-f1"].map(|m| (m, m));
+    Ok(EvalConfig {
+        every: s.integer("eval.every", 1, MOST_STEPS)?.unwrap_or_else(|| steps.div_ceil(10).max(1)),
+        split: s.word("eval.split", &splits)?.unwrap_or(Split::Validation),
+        limit: s.count("eval.limit", 1, MANY)?.unwrap_or(1000),
+        metric: s.word("eval.metric", &metrics)?.unwrap_or("loss").to_owned(),
+        before: s.truth("eval.before")?.unwrap_or(true),
+    })
+}
+

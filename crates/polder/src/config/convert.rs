@@ -1,0 +1,85 @@
+//! From the configuration's words to the types of the crates that do the work.
+
+use polder_perturb as perturb;
+use polder_tasks::{BosPolicy, OptionsSpec, Overrides, SampleSpec};
+
+use super::types::{Config, Device, Estimator, Law, OptionSource, TaskConfig};
+
+impl From<Law> for perturb::Law {
+    fn from(law: Law) -> Self {
+        match law {
+            Law::Gaussian => Self::Gaussian,
+            Law::Rademacher => Self::Rademacher,
+        }
+    }
+}
+
+impl Device {
+    /// The device itself.
+    pub fn open(self) -> candle_core::Device {
+        match self {
+            Self::Auto | Self::Cpu => candle_core::Device::Cpu,
+        }
+    }
+}
+
+impl Estimator {
+    /// Directions a step.
+    pub fn directions(&self) -> usize {
+        let Self::TwoPoint(two) = self;
+        two.directions
+    }
+}
+
+impl Config {
+    /// The keys of the task that the configuration sets.
+    pub fn task_overrides(&self) -> Overrides {
+        let metric = self.eval.metric.parse().ok().filter(|m: &polder_tasks::Metric| m.needs_predictions());
+        self.task.overrides(metric)
+    }
+
+    /// How many rows to draw.
+    pub fn sample_spec(&self) -> SampleSpec {
+        SampleSpec {
+            train: self.task.train,
+            dev: self.task.dev,
+            eval: Some(self.eval.limit),
+            eval_split: Some(self.eval.split),
+            per_class: self.task.per_class,
+        }
+    }
+}
+
+impl TaskConfig {
+    /// The keys of the task that the configuration sets.
+    pub fn overrides(&self, metric: Option<polder_tasks::Metric>) -> Overrides {
+        Overrides {
+            prompt: self.prompt.clone(),
+            options: self.options.as_ref().map(OptionSource::spec),
+            joint: self.joint.clone(),
+            target: self.target.clone(),
+            label: self.label.clone(),
+            labels: self.labels.as_ref().map(OptionSource::spec),
+            metric,
+            loss: self.loss,
+        }
+    }
+
+    /// What stands in front of every sequence.
+    pub fn bos_policy(&self) -> BosPolicy {
+        match self.bos {
+            None => BosPolicy::Tokenizer,
+            Some(true) => BosPolicy::Force,
+            Some(false) => BosPolicy::Forbid,
+        }
+    }
+}
+
+impl OptionSource {
+    fn spec(&self) -> OptionsSpec {
+        match self {
+            Self::Texts(texts) => OptionsSpec::Each(texts.clone()),
+            Self::Column(column) => OptionsSpec::List(column.clone()),
+        }
+    }
+}

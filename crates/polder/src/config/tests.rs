@@ -1,0 +1,226 @@
+//! Tests of reading configurations.
+
+use std::path::Path;
+
+use polder_models::StorageType;
+use polder_tasks::Split;
+use proptest::prelude::*;
+
+use super::*;
+
+/// The configuration of the documentation.
+const GOOD: &str = r#"seed = 0
+steps = 2000
+batch = 16                     # or "full"
+device = "cpu"                 # "auto" by default
+
+[model]
+path = "SmolLM2-135M-Instruct.Q4_1.gguf"
+dtype = "bf16"
+
+[task]
+name = "sst2"
+data = "data/sst2"
+train = 1000
+dev = 500
+
+[estimator.two-point]
+eps = 1e-3
+directions = 1
+
+[optimizer.sgd]
+lr = 1e-6
+
+[eval]
+every = 200
+"#;
+
+fn parse(text: &str, sets: &[&str]) -> Result<Config> {
+    let sets: Vec<String> = sets.iter().map(|s| (*s).to_owned()).collect();
+    Config::parse(text, "a.toml", Path::new("/somewhere/configs"), &sets)
+}
+
+fn report(text: &str, sets: &[&str]) -> String {
+    let error = parse(text, sets).expect_err("the configuration should be refused");
+    error.hint().map_or_else(|| error.to_string(), |hint| format!("{error}\nhint: {hint}"))
+}
+
+#[test]
+fn the_documented_configuration_reads_with_its_defaults() {
+    let config = parse(GOOD, &[]).unwrap();
+    assert_eq!(config.model.path, Path::new("/somewhere/configs/SmolLM2-135M-Instruct.Q4_1.gguf"));
+    assert_eq!(config.task.data.as_deref(), Some(Path::new("/somewhere/configs/data/sst2")));
+    assert_eq!(config.model.dtype, StorageType::Bf16);
+    assert_eq!(config.batch, Batch::Count(16));
+    assert_eq!(config.estimator, Estimator::TwoPoint(TwoPoint { eps: 1e-3, directions: 1, law: Law::Gaussian }));
+    assert_eq!(config.optimizer, Optimizer::Sgd(Sgd { lr: 1e-6, weight_decay: 0.0 }));
+    assert_eq!(config.schedule, Schedule::Constant(Constant { warmup: 0 }));
+    assert_eq!((config.probe, config.rounding), (Probe::Read, Rounding::Stochastic));
+    assert_eq!(config.trainable, ["all"]);
+    assert_eq!((config.eval.every, config.eval.limit, config.eval.before), (200, 1000, true));
+    assert_eq!(config.save.every, 200, "checkpoints come with evaluations unless asked otherwise");
+}
+
+#[test]
+fn a_configuration_survives_json_and_flat_names_are_keys() {
+    let sets = ["batch=full", "task.options=[\"no\",\"yes\"]", "clip=50", "threads=2", "schedule.cosine.end=0.1"];
+    let config = parse(GOOD, &sets).unwrap();
+    let json = serde_json::to_string(&config).unwrap();
+    assert_eq!(serde_json::from_str::<Config>(&json).unwrap(), config);
+    for name in config.flat().keys() {
+        assert!(KEYS.iter().any(|k| k.name == name), "`{name}` is written to plans but is no key");
+    }
+}
+
+/// A value of every key that differs from its default.
+const OTHER: &[(&str, &str)] = &[
+    ("seed", "7"), ("steps", "7"), ("batch", "7"), ("device", "auto"), ("threads", "7"), ("micro_batch", "7"),
+    ("max_length", "77"), ("probe", "in-place"), ("arithmetic", "f32"), ("rounding", "nearest"),
+    ("trainable", "[\"*.q_proj.*\"]"), ("clip", "7"), ("save.every", "7"), ("model.path", "m"), ("model.dtype", "f16"),
+    ("task.name", "copa"), ("task.file", "t.toml"), ("task.data", "d"), ("task.train", "7"), ("task.dev", "7"),
+    ("task.seed", "7"), ("task.per_class", "7"), ("task.prompt", "{{ a }}"), ("task.options", "choices"),
+    ("task.target", "answer"), ("task.label", "answer"), ("task.labels", "[\"a\"]"), ("task.joint", ""),
+    ("task.loss", "target"), ("task.bos", "false"), ("estimator.two-point.eps", "0.5"),
+    ("estimator.two-point.directions", "7"), ("estimator.two-point.law", "rademacher"), ("optimizer.sgd.lr", "7"),
+    ("optimizer.sgd.weight_decay", "7"), ("schedule.constant.warmup", "7"), ("schedule.linear.warmup", "7"),
+    ("schedule.linear.end", "0.5"), ("schedule.cosine.warmup", "7"), ("schedule.cosine.end", "0.5"),
+    ("eval.every", "7"), ("eval.split", "test"), ("eval.limit", "7"), ("eval.metric", "accuracy"),
+    ("eval.before", "false"),
+];
+
+#[test]
+fn every_key_is_read() {
+    let base = "[model]\npath = \"m0\"\n[task]\nname = \"sst2\"\n";
+    let start = parse(base, &["device=cpu"]).unwrap();
+    for key in KEYS {
+        let (_, value) = OTHER.iter().find(|(name, _)| *name == key.name).expect("a value for every key");
+        let set = format!("{}={value}", key.name);
+        let changed = parse(base, &["device=cpu", &set]).unwrap();
+        // `f32` is the only arithmetic, so far.
+        assert_eq!(changed == start, key.name == "arithmetic", "--set {set}");
+        assert!(changed.flat().contains_key(key.name), "`{}` is missing from the plan", key.name);
+    }
+}
+
+#[test]
+fn unknown_keys_are_refused_with_the_nearest() {
+    let said = report(&GOOD.replace("directions = 1", "direction = 1"), &[]);
+    assert!(said.contains("unknown key `estimator.two-point.direction`"), "{said}");
+    assert!(said.contains("--> a.toml:18:1") && said.contains("18 | direction = 1"), "{said}");
+    assert!(said.ends_with("hint: did you mean `estimator.two-point.directions`?"), "{said}");
+    assert!(report(GOOD, &["lr=1"]).ends_with("hint: did you mean `optimizer.sgd.lr`?"));
+    assert!(report(GOOD, &["optimizer.adam.lr=1"]).contains("unknown key `optimizer.adam.lr`"));
+    assert!(report("[wholly]\nelse = 1", &[]).contains("unknown key `wholly`"));
+}
+
+#[test]
+fn bad_values_name_key_value_range_and_place() {
+    for (from, to, parts) in [
+        ("eps = 1e-3", "eps = -1", vec!["`estimator.two-point.eps` is -1", "allowed: above 0", "a.toml:17:7"]),
+        ("eps = 1e-3", "eps = nan", vec!["`estimator.two-point.eps` is nan"]),
+        ("eps = 1e-3", "eps = inf", vec!["`estimator.two-point.eps` is inf"]),
+        ("eps = 1e-3", "eps = \"x\"", vec!["`estimator.two-point.eps`: a number is expected, found string \"x\""]),
+        ("lr = 1e-6", "lr = -1e-6", vec!["`optimizer.sgd.lr` is -1e-6", "0 or above"]),
+        ("batch = 16 ", "batch = 0 ", vec!["`batch` is 0", "allowed: 1 to"]),
+        ("batch = 16 ", "batch = \"half\" ", vec!["`batch` is \"half\"", "or \"full\""]),
+        ("steps = 2000", "steps = -1", vec!["`steps` is -1", "0 to 1000000000", "2 | steps = -1\n  |         ^^"]),
+        ("steps = 2000", "steps = 1.5", vec!["`steps`: a whole number is expected, found float 1.5"]),
+        ("directions = 1", "directions = 99999", vec!["`estimator.two-point.directions` is 99999", "1 to 4096"]),
+        ("dtype = \"bf16\"", "dtype = \"f8\"", vec!["`model.dtype` is \"f8\"", "\"f32\" or \"bf16\" or \"f16\""]),
+        ("device = \"cpu\" ", "device = \"cuda:0\" ", vec!["`device` is cuda:0", "no such device"]),
+        ("device = \"cpu\" ", "device = \"tpu\" ", vec!["`device` is \"tpu\"", "\"auto\" or \"cpu\""]),
+        ("seed = 0", "seed = -1", vec!["`seed` is -1"]),
+        ("every = 200", "split = \"dev\"", vec!["`eval.split` is \"dev\""]),
+        ("name = \"sst2\"", "name = \"\"", vec!["`task.name` is \"\""]),
+        ("path = \"Smol", "path = \"hf://o/Smol", vec!["Hub id", "later version"]),
+        ("[estimator.two-point]", "estimator = \"two-point\"\n[eval]", vec!["`estimator`: a table is expected"]),
+        ("seed = 0", "seed = ", vec!["a.toml:1:"]),
+        ("name = \"sst2\"", "", vec!["`task.name` is missing", "sst2"]),
+    ] {
+        let said = report(&GOOD.replace(from, to), &[]);
+        for part in parts {
+            assert!(said.contains(part), "{to}: `{part}` is not in\n{said}");
+        }
+    }
+    assert!(report("", &[]).contains("`model.path` is missing"));
+}
+
+#[test]
+fn set_reads_toml_else_text() {
+    let config = parse(GOOD, &["optimizer.sgd.lr=0", "device=cpu", "task.prompt=12", "eval.split=test"]).unwrap();
+    assert_eq!(config.optimizer.lr(), 0.0);
+    assert_eq!(config.task.prompt.as_deref(), Some("12"));
+    assert_eq!(config.eval.split, Split::Test);
+    assert_eq!(parse(GOOD, &["model.path='a b'"]).unwrap().model.path.file_name().unwrap(), "a b");
+    assert_eq!(parse(GOOD, &["steps=1", "steps=2"]).unwrap().steps, 2, "the last one counts");
+    assert!(report(GOOD, &["steps=many"]).contains("--> --set steps=many"));
+    assert!(report(GOOD, &["steps"]).contains("not of the form key=value"));
+    assert!(report(GOOD, &["=1"]).contains("not of the form key=value"));
+    assert!(report(GOOD, &["eval..every=1"]).contains("not of the form key=value"));
+    // A line break can't smuggle in a second key: the value is text, and no such number.
+    assert!(report(GOOD, &["steps=1\nseed=2"]).contains("`steps`: a whole number is expected, found string"));
+}
+
+#[test]
+fn setting_a_variant_replaces_its_sibling() {
+    let text = format!("{GOOD}\n[schedule.linear]\nwarmup = 10\nend = 0.5\n");
+    assert_eq!(parse(&text, &[]).unwrap().schedule, Schedule::Linear(Linear { warmup: 10, end: 0.5 }));
+    let cosine = parse(&text, &["schedule.cosine.warmup=3"]).unwrap();
+    assert_eq!(cosine.schedule, Schedule::Cosine(Cosine { warmup: 3, end: 0.0 }));
+    let linear = parse(&text, &["schedule.linear.warmup=3"]).unwrap();
+    assert_eq!(linear.schedule, Schedule::Linear(Linear { warmup: 3, end: 0.5 }));
+    let constant = parse(&text, &["schedule.constant={}"]).unwrap();
+    assert_eq!(constant.schedule, Schedule::Constant(Constant { warmup: 0 }));
+    let twice = format!("{text}[schedule.cosine]\nwarmup = 1\n");
+    assert!(report(&twice, &[]).contains("`schedule` holds both `linear` and `cosine`"));
+}
+
+#[test]
+fn paths_start_at_the_file_or_at_the_working_folder() {
+    let here = std::env::current_dir().unwrap();
+    let config = parse(GOOD, &["model.path=m", "task.data=/d"]).unwrap();
+    assert_eq!(config.model.path, here.join("m"));
+    assert_eq!(config.task.data.as_deref(), Some(Path::new("/d")));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("run.toml");
+    std::fs::write(&file, GOOD).unwrap();
+    let config = Config::load(&file, &[]).unwrap();
+    assert_eq!(config.task.data.unwrap(), folder.path().join("data/sst2"));
+}
+
+#[test]
+fn a_missing_or_huge_file_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = Config::load(&folder.path().join("no.toml"), &[]).unwrap_err().to_string();
+    assert!(missing.contains("no.toml"), "{missing}");
+    let huge = folder.path().join("huge.toml");
+    std::fs::write(&huge, vec![b'#'; 2 << 20]).unwrap();
+    assert!(Config::load(&huge, &[]).unwrap_err().to_string().contains("2097152 bytes"));
+    let binary = folder.path().join("binary.toml");
+    std::fs::write(&binary, [0xff, 0xfe, 0]).unwrap();
+    assert!(Config::load(&binary, &[]).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    // Whatever is done to the text: a configuration or an error, and an error that can be printed.
+    #[test]
+    fn mutated_configurations_never_panic(at in 0usize..400, len in 0usize..20, with in "[\\PC\n\t\"'=\\[\\]{}.]{0,12}") {
+        let mut text = GOOD.to_owned();
+        let start = at.min(text.len());
+        text.replace_range(start..(start + len).min(text.len()), &with);
+        if let Err(error) = parse(&text, &[]) {
+            prop_assert!(!error.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn arbitrary_sets_never_panic(key in "[a-z.\\-_ ]{0,24}", value in "\\PC{0,24}") {
+        for argument in [format!("{key}={value}"), format!("steps={value}"), format!("schedule.{key}={value}"), value] {
+            if let Err(error) = parse(GOOD, &[&argument]) {
+                prop_assert!(!error.to_string().is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What a run will take: forward passes, memory, disk.
+
+use polder_models::Description;
+use serde::Serialize;
+
+use crate::config::{Config, Probe};
+use crate::packing::{all_options, rows_of};
+use crate::scoring::ROWS_A_PASS;
+use crate::trainer::TaskData;
+
+/// What a run takes.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Cost {
+    /// Passes of the model over data.
+    pub forwards: Forwards,
+    /// Memory, in bytes.
+    pub memory: Memory,
+    /// Disk, in bytes.
+    pub disk: Disk,
+}
+
+/// Forward passes, each over a batch of the run's size at one point of weight space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Forwards {
+    /// A step's: 2 for each direction.
+    pub step: u64,
+    /// All steps'.
+    pub training: u64,
+    /// All evaluations'.
+    pub evaluation: u64,
+    /// Sequences (a prompt with its options) in all of these.
+    pub sequences: u64,
+    /// Evaluations of the dev rows.
+    pub dev_evaluations: u64,
+    /// Evaluations of the evaluation rows.
+    pub eval_evaluations: u64,
+}
+
+/// An estimate of memory, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    /// The weights: exact.
+    pub weights: u64,
+    /// Activations of the largest pass: an estimate from the widths of a layer.
+    pub activations: u64,
+    /// Scratch for shifted weights: an estimate.
+    pub scratch: u64,
+}
+
+impl Memory {
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        self.weights.saturating_add(self.activations).saturating_add(self.scratch)
+    }
+}
+
+/// Disk at its highest, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Disk {
+    /// `best` and `final`.
+    pub weights: u64,
+    /// The latest checkpoint, and the next one while it is written.
+    pub checkpoints: u64,
+    /// The trajectory and `metrics.jsonl`.
+    pub logs: u64,
+}
+
+impl Disk {
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        self.weights.saturating_add(self.checkpoints).saturating_add(self.logs)
+    }
+}
+
+pub(super) fn of(config: &Config, model: &Description, data: &TaskData, parameters: usize) -> Cost {
+    let weights = (parameters as u64).saturating_mul(config.model.dtype.bytes() as u64);
+    let directions = config.estimator.directions() as u64;
+    // A step's record and its line, measured: the directions' numbers besides a fixed part.
+    let logs = config.steps.saturating_mul(240 + 60 * directions);
+    let disk = Disk { weights: weights.saturating_mul(2), checkpoints: weights.saturating_mul(2), logs };
+    Cost { forwards: forwards(config, data), memory: memory(config, model, data, weights), disk }
+}
+
+fn forwards(config: &Config, data: &TaskData) -> Forwards {
+    let step = 2 * config.estimator.directions() as u64;
+    let training = config.steps.saturating_mul(step);
+    let every = config.eval.every.max(1);
+    let after = config.steps / every + u64::from(!config.steps.is_multiple_of(every));
+    let before = u64::from(config.eval.before);
+    let dev = if data.dev.is_empty() { 0 } else { before + after };
+    let eval = if data.eval.is_empty() { 0 } else { before + 1 };
+    let batch = config.batch.size(data.train.len()).max(1);
+    let passes = |n: usize| n.div_ceil(batch) as u64;
+    let of = |times: u64, n: u64| times.saturating_mul(n);
+    Forwards {
+        step,
+        training,
+        evaluation: of(dev, passes(data.dev.len())).saturating_add(of(eval, passes(data.eval.len()))),
+        sequences: of(training, batch as u64)
+            .saturating_add(of(dev, data.dev.len() as u64))
+            .saturating_add(of(eval, data.eval.len() as u64)),
+        dev_evaluations: dev,
+        eval_evaluations: eval,
+    }
+}
+
+fn memory(config: &Config, model: &Description, data: &TaskData, weights: u64) -> Memory {
+    let batch = config.batch.size(data.train.len());
+    let micro = config.micro_batch.unwrap_or(batch).min(batch);
+    let mut lengths: Vec<usize> = data.train.iter().map(|e| rows_of(&all_options(e))).collect();
+    lengths.sort_unstable_by_key(|rows| std::cmp::Reverse(*rows));
+    // The two points of a direction are read in one pass, unless the weights themselves are moved.
+    let points = if config.probe == Probe::Read { 2 } else { 1 };
+    let training = points * lengths.iter().take(micro).sum::<usize>();
+    let evaluated = data.dev.iter().chain(&data.eval).map(|e| rows_of(&all_options(e)));
+    let (longest, all) = evaluated.fold((0, 0), |(longest, all), rows| (rows.max(longest), rows.saturating_add(all)));
+    let rows = training.max(all.min(ROWS_A_PASS.max(longest))) as u64;
+    let attention = (2 * model.heads + 2 * model.kv_heads) * model.head_dim;
+    let width = 3 * model.hidden + attention.max(3 * model.ffn);
+    let threads = config.threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
+    Memory {
+        weights,
+        activations: rows.saturating_mul(width as u64).saturating_mul(4),
+        scratch: (threads as u64) << 22,
+    }
+}

@@ -1,0 +1,112 @@
+//! A plan for people.
+
+use std::fmt;
+
+use super::Plan;
+use crate::config::{Batch, Estimator, Optimizer, Schedule};
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (config, facts) = (&self.config, &self.facts);
+        let model = &facts.model;
+        writeln!(f, "model      {}", config.model.path.display())?;
+        writeln!(
+            f,
+            "           {}, {} layers of width {}, vocabulary {}; {} parameters, {} trainable",
+            model.model_type, model.layers, model.hidden, model.vocab, model.parameters, model.trainable
+        )?;
+        let name = config.model.dtype.name();
+        writeln!(f, "           weights held in {name}, {} bytes each", model.bytes_a_weight)?;
+        let data = &facts.data;
+        let path = data.path.as_ref().map(|p| p.display().to_string()).unwrap_or_default();
+        writeln!(f, "data       {}, {path}", data.task)?;
+        writeln!(
+            f,
+            "           {} training, {} dev, {} evaluation rows ({}); longest sequence {} tokens",
+            data.train, data.dev, data.eval, data.eval_split, data.longest
+        )?;
+        self.method(f)?;
+        self.costs(f)?;
+        for note in &facts.notes {
+            writeln!(f, "note       {note}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    fn method(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let config = &self.config;
+        let Estimator::TwoPoint(two) = &config.estimator;
+        let Optimizer::Sgd(sgd) = &config.optimizer;
+        let law = polder_perturb::Law::from(two.law);
+        write!(f, "method     two-point, eps {}, {} direction(s) a step, {} law", two.eps, two.directions, law.name())?;
+        writeln!(f, "{}", config.clip.map(|c| format!(", slopes clipped to {c}")).unwrap_or_default())?;
+        let schedule = match &config.schedule {
+            Schedule::Constant(c) => format!("constant, {} warm-up steps", c.warmup),
+            Schedule::Linear(l) => format!("linear to {}, {} warm-up steps", l.end, l.warmup),
+            Schedule::Cosine(c) => format!("cosine to {}, {} warm-up steps", c.end, c.warmup),
+        };
+        writeln!(f, "           SGD, lr {:e} ({schedule}), weight decay {}", sgd.lr, sgd.weight_decay)?;
+        let batch = match config.batch {
+            Batch::Count(_) => self.facts.data.batch.to_string(),
+            Batch::Full => format!("{} (all)", self.facts.data.batch),
+        };
+        writeln!(f, "           {} steps of {batch} examples, seed {}", config.steps, config.seed)
+    }
+
+    fn costs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cost = &self.facts.cost;
+        let n = &cost.forwards;
+        writeln!(
+            f,
+            "forwards   {} a step, {} in training, {} in {} evaluations; {} sequences",
+            n.step,
+            n.training,
+            n.evaluation,
+            n.dev_evaluations + n.eval_evaluations,
+            n.sequences
+        )?;
+        let m = &cost.memory;
+        writeln!(
+            f,
+            "memory     about {}: weights {}, activations about {}, scratch about {}",
+            size(m.total()),
+            size(m.weights),
+            size(m.activations),
+            size(m.scratch)
+        )?;
+        let d = &cost.disk;
+        writeln!(
+            f,
+            "disk       at most about {}: best and final {}, checkpoints {}, logs {}",
+            size(d.total()),
+            size(d.weights),
+            size(d.checkpoints),
+            size(d.logs)
+        )
+    }
+}
+
+/// Bytes for people, in decimal units.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
+    let bytes = bytes as f64;
+    match units.into_iter().find(|(_, unit)| bytes >= *unit) {
+        Some((name, unit)) => format!("{:.1} {name}", bytes / unit),
+        None => format!("{bytes} B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size(0), "0 B");
+        assert_eq!(size(1500), "1.5 kB");
+        assert_eq!(size(269_000_000), "269.0 MB");
+        assert_eq!(size(26_000_000_000), "26.0 GB");
+    }
+}

@@ -1,0 +1,198 @@
+//! The command line: help, usage, errors, exit codes, evaluation and prediction on a tiny model.
+
+mod fixture;
+
+use std::fs;
+use std::io::Read;
+use std::process::Stdio;
+
+use fixture::{Place, command, fail, polder, str, succeed, tables, text};
+use serde_json::Value;
+
+#[test]
+fn help_goes_to_stdout_and_wrong_usage_exits_with_2() {
+    let out = succeed(&["--help"]);
+    let said = text(&out.stdout);
+    for word in ["train", "plan", "eval", "predict", "replay"] {
+        assert!(said.contains(word), "{said}");
+        assert!(text(&succeed(&[word, "--help"]).stdout).contains("Usage: polder"), "{word}");
+    }
+    assert!(text(&succeed(&["--version"]).stdout).starts_with("polder "));
+    for wrong in [&[][..], &["fly"], &["train"], &["train", "a.toml", "--max-time", "soon"], &["eval"], &["predict", "--model", "m"]] {
+        let out = polder(wrong);
+        assert_eq!(out.status.code(), Some(2), "{wrong:?}: {}", text(&out.stderr));
+        assert!(out.stdout.is_empty());
+    }
+}
+
+#[test]
+fn errors_name_the_key_the_place_and_the_remedy() {
+    let place = Place::llama();
+    let config = place.config("a.toml", "stepz = 3", &tables("f32", "1e-3"));
+    let out = polder(&["train", str(&config)]);
+    let said = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(said.starts_with("error: unknown key `stepz`"), "{said}");
+    assert!(said.contains("a.toml:4:1") && said.contains("4 | stepz = 3"), "{said}");
+    assert!(said.trim_end().ends_with("hint: did you mean `steps`?"), "{said}");
+
+    let config = place.config("b.toml", "", &tables("f32", "1e-3"));
+    let said = fail(&["plan", str(&config), "--set", "estimator.two-point.eps=0"]);
+    assert!(said.contains("`estimator.two-point.eps` is 0, allowed: above 0"), "{said}");
+    assert!(said.contains("--set estimator.two-point.eps=0"), "{said}");
+    let said = fail(&["plan", str(&config), "--set", "model.path=hf://owner/name"]);
+    assert!(said.contains("Hub id") && said.contains("hint: "), "{said}");
+    let said = fail(&["plan", str(&config), "--set", "model.path=nowhere"]);
+    assert!(said.contains("nowhere"), "{said}");
+    let said = fail(&["plan", str(&config), "--set", "task.name=sst3"]);
+    assert!(said.contains("sst3") && said.contains("sst2"), "{said}");
+    let said = fail(&["plan", str(&config), "--set", "trainable=[\"*.nothing\"]"]);
+    assert!(said.contains("nothing"), "{said}");
+    assert!(fail(&["plan", str(&place.path("no.toml"))]).contains("no.toml"));
+}
+
+#[test]
+fn a_plan_counts_what_the_run_will_take() {
+    let place = Place::llama();
+    let config = place.config("plan.toml", "", &tables("bf16", "1e-3"));
+    let out = succeed(&["plan", str(&config), "--json"]);
+    let plan: Value = serde_json::from_slice(&out.stdout).unwrap();
+    // 40 steps of 2 points; dev rows before, at 10, 20, 30 and 40; the validation rows before and after.
+    let forwards = &plan["facts"]["cost"]["forwards"];
+    assert_eq!((forwards["step"].as_u64(), forwards["training"].as_u64()), (Some(2), Some(80)));
+    assert_eq!(forwards["dev_evaluations"], 5);
+    assert_eq!(forwards["eval_evaluations"], 2);
+    assert_eq!(forwards["evaluation"], 5 * 3 + 2 * 6, "12 dev and 24 validation rows in batches of 4");
+    assert_eq!(forwards["sequences"], 80 * 4 + 5 * 12 + 2 * 24);
+    let parameters = plan["facts"]["model"]["parameters"].as_u64().unwrap();
+    assert_eq!(plan["facts"]["cost"]["memory"]["weights"], 2 * parameters);
+    assert_eq!(plan["facts"]["data"]["train"], 40);
+    assert_eq!(plan["optimizer"]["sgd"]["lr"], 1e-3);
+    assert!(!place.path("runs").exists(), "a plan writes nothing");
+    let said = text(&succeed(&["plan", str(&config), "--measure"]).stdout);
+    assert!(said.contains("forwards   2 a step, 80 in training") && said.contains("s a step"), "{said}");
+    assert!(text(&succeed(&["plan", "--keys"]).stdout).contains("estimator.two-point.eps"));
+}
+
+#[test]
+fn evaluation_prints_one_object_a_task_and_writes_samples() {
+    let place = Place::llama();
+    let (model, data, samples) = (place.path("model"), place.path("data"), place.path("samples.jsonl"));
+    let args = ["eval", "--model", str(&model), "--task", "sst2", "--data", str(&data), "--json"];
+    let out = succeed(&[&args[..], &["--samples", str(&samples)]].concat());
+    let found: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!((found["task"].as_str(), found["metric"].as_str(), found["n"].as_u64()), (Some("sst2"), Some("accuracy"), Some(24)));
+    for key in ["score", "majority", "loss", "seconds", "forwards"] {
+        assert!(found[key].is_number(), "{key}: {found}");
+    }
+    let lines: Vec<Value> =
+        fs::read_to_string(&samples).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 24);
+    let right = lines.iter().filter(|line| line["gold"] == line["prediction"]).count();
+    assert_eq!(found["score"].as_f64().unwrap(), right as f64 / 24.0);
+    for (number, line) in lines.iter().enumerate() {
+        assert_eq!(line["idx"], number, "{line}");
+        let scores: Vec<f64> = line["scores"].as_array().unwrap().iter().map(|s| s.as_f64().unwrap()).collect();
+        assert!(scores.len() == 2 && scores.iter().all(|s| *s < 0.0));
+        assert_eq!(line["prediction"], u64::from(scores[1] > scores[0]));
+    }
+
+    // The same bits in passes of one example, and of three.
+    for batch in ["1", "3"] {
+        let again = place.path("again.jsonl");
+        succeed(&[&args[..], &["--samples", str(&again), "--batch", batch]].concat());
+        assert_eq!(fs::read_to_string(&samples).unwrap(), fs::read_to_string(&again).unwrap());
+    }
+    let out = succeed(&[&args[..], &["--limit", "5"]].concat());
+    assert_eq!(serde_json::from_slice::<Value>(&out.stdout).unwrap()["n"], 5);
+}
+
+#[test]
+fn several_tasks_and_missing_splits() {
+    let place = Place::opt();
+    let (model, copa) = (place.path("model"), place.path("copa"));
+    let args = ["eval", "--model", str(&model), "--task", "sst2", "--task", "copa", "--json"];
+    let data = place.path("data");
+    let out = succeed(&[&args[..], &["--data", str(&data), "--data", str(&copa)]].concat());
+    let tasks: Vec<Value> = text(&out.stdout)
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["task"].clone())
+        .collect();
+    assert_eq!(tasks, ["sst2", "copa"]);
+    let out = succeed(&["eval", "--model", str(&model), "--task", "sst2", "--data", str(&data), "--split", "test"]);
+    assert!(text(&out.stderr).contains("no test split"), "{}", text(&out.stderr));
+    assert!(text(&out.stdout).contains("majority"), "{}", text(&out.stdout));
+    let said = fail(&["eval", "--model", str(&model), "--task", "sst2"]);
+    assert!(said.contains("--data"), "{said}");
+    let said = fail(&["eval", "--model", str(&model), "--data", str(&data)]);
+    assert!(said.contains("--task"), "{said}");
+    let nowhere = place.path("no/samples");
+    let said = fail(&["eval", "--model", str(&model), "--task", "sst2", "--data", str(&data), "--samples", str(&nowhere)]);
+    assert!(said.contains("samples"), "{said}");
+}
+
+#[test]
+fn predictions_of_rows_and_of_typed_text() {
+    let place = Place::llama();
+    let (model, rows) = (place.path("model"), place.path("rows.jsonl"));
+    fs::write(&rows, "{\"sentence\": \"a good film\"}\n{\"sentence\": \"a bad plot\"}\n").unwrap();
+    let args = ["predict", "--model", str(&model), "--task", "sst2", "--json"];
+    let out = succeed(&[&args[..], &["--data", str(&rows)]].concat());
+    let lines: Vec<Value> = text(&out.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    for line in &lines {
+        let sum: f64 = line["probabilities"].as_array().unwrap().iter().map(|p| p.as_f64().unwrap()).sum();
+        assert!((sum - 1.0).abs() < 1e-12, "{line}");
+        assert!(["terrible", "great"].contains(&line["answer"].as_str().unwrap()));
+    }
+    let out = succeed(&[&args[..], &["--text", "a good film"]].concat());
+    let typed: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(typed["scores"], lines[0]["scores"]);
+    let said = fail(&["predict", "--model", str(&model), "--task", "copa", "--text", "the street was wet"]);
+    assert!(said.contains("copa"), "{said}");
+    let fields = ["--field", "premise=the street was wet.", "--field", "question=cause", "--field", "choice1=the rain was bad.", "--field", "choice2=the sun was bright."];
+    let out = succeed(&[&["predict", "--model", str(&model), "--task", "copa"][..], &fields].concat());
+    assert!(text(&out.stdout).contains('%'));
+}
+
+#[test]
+fn a_run_folder_is_a_model_with_its_task_and_data() {
+    let place = Place::llama();
+    let config = place.config("run.toml", "", &tables("f32", "1e-2"));
+    let run = place.path("run");
+    let out = succeed(&["train", str(&config), "--run", str(&run)]);
+    assert!(out.stdout.is_empty(), "progress and notes go to stderr");
+    assert!(text(&out.stderr).contains("accuracy"), "{}", text(&out.stderr));
+    let report = fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(report.contains("Training loss") && report.contains("Evaluation score"));
+    let plan: Value = serde_json::from_str(&fs::read_to_string(run.join("plan.json")).unwrap()).unwrap();
+    assert_eq!(plan["batch"], 4);
+    let out = succeed(&["eval", "--model", str(&run), "--json"]);
+    assert!(text(&out.stderr).contains("weights are read from"), "{}", text(&out.stderr));
+    let found: Value = serde_json::from_slice(&out.stdout).unwrap();
+    let last = fixture::metrics(&run).into_iter().rfind(|m| m["kind"] == "evaluated").unwrap();
+    // The last line of a run is the score of its best weights on the same rows.
+    assert_eq!((&found["score"], &found["loss"], &found["n"]), (&last["score"], &last["loss"], &last["n"]));
+    succeed(&["predict", "--model", str(&run), "--text", "a good film"]);
+    let quiet = succeed(&["train", str(&config), "--run", str(&place.path("quiet")), "--quiet", "--set", "steps=2"]);
+    assert!(quiet.stdout.is_empty() && quiet.stderr.is_empty(), "{}", text(&quiet.stderr));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let place = Place::llama();
+    let rows = place.path("rows.jsonl");
+    fs::write(&rows, "{\"sentence\": \"a good film\"}\n".repeat(20_000)).unwrap();
+    let mut child = command(&["predict", "--model", str(&place.path("model")), "--task", "sst2", "--data", str(&rows), "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Reading nothing and closing the pipe is what `head -0` does.
+    drop(child.stdout.take());
+    let status = child.wait().unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(!said.contains("panicked") && !said.contains("error"), "{said}");
+    assert!(status.success(), "{status:?}");
+}
