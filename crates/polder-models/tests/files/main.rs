@@ -1,0 +1,12 @@
+//! Models from files and to files.
+
+mod gguf;
+mod gguf_hostile;
+mod gguf_writer;
+mod hostile;
+mod mutation;
+mod real;
+mod save;
+mod tiny;
+mod tokenizers;
+mod transformers;

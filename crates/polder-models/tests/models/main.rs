@@ -1,0 +1,10 @@
+//! Architectures against transformers, candle-transformers, themselves and autograd.
+
+mod candle_reference;
+mod fixture;
+mod golden;
+mod gradient;
+mod hostile_config;
+mod packing;
+mod readers;
+mod sensitivity;

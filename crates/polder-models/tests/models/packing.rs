@@ -1,0 +1,95 @@
+//! Row invariance as a model sees it: packing, branches, pairs of points and wanted rows change nothing.
+
+use polder_models::Tokens;
+use polder_perturb::{Law, Points, Seed, Shift};
+
+use crate::fixture::{Golden, golden, largest_difference, log_probs, reader, variants};
+
+const READERS: [&str; 2] = ["plain f64", "cpu"];
+
+/// The log-probability of each token of `tail` after all that comes before it, from one plain sequence.
+fn alone(golden: &Golden, reader_name: &str, points: &Points, head: &[u32], tail: &[u32]) -> Vec<f64> {
+    let mut input = Tokens::new();
+    input.push(&[head, tail].concat());
+    tail.iter().enumerate().for_each(|(i, token)| input.want(head.len() - 1 + i, *token));
+    let at = reader(reader_name, &golden.params, points);
+    log_probs(golden.model.as_ref(), at.as_ref(), &input)
+}
+
+/// A prompt with two branches, between two other sequences; wanted: the tokens of both branches.
+fn packed(golden: &Golden) -> (Tokens, [Vec<u32>; 3]) {
+    let (prompt, first, second) = (&golden.ids[0][..9], &golden.ids[0][9..14], &golden.ids[1][3..6]);
+    let mut input = Tokens::new();
+    input.push(&golden.ids[1][..7]);
+    let prefix = input.push(prompt);
+    input.push(&golden.ids[1][7..]);
+    for branch in [first, second] {
+        let rows = input.push_branch(branch, prefix);
+        let before = std::iter::once(prefix.start + prefix.len - 1).chain(rows.start..);
+        before.zip(branch).for_each(|(row, token)| input.want(row, *token));
+    }
+    (input, [prompt.to_vec(), first.to_vec(), second.to_vec()])
+}
+
+/// Equal bits where the reader promises them; else some roundings of f64 (values here are of order 10).
+fn check(what: &str, reader_name: &str, found: &[f64], expected: &[f64]) {
+    let difference = largest_difference(found, expected);
+    let allowed = if reader_name == "cpu" { 0.0 } else { 1e-12 };
+    assert!(difference <= allowed, "{what} with {reader_name}: differs by {difference:.2e}");
+}
+
+#[test]
+fn packed_sequences_and_branches_equal_plain_sequences() {
+    let points = Points::new(Law::Gaussian, &[Shift::along(Seed(5), 0.01)]);
+    for name in variants() {
+        let golden = golden(&name);
+        let (input, [prompt, first, second]) = packed(&golden);
+        for reader_name in READERS {
+            let at = reader(reader_name, &golden.params, &points);
+            let found = log_probs(golden.model.as_ref(), at.as_ref(), &input);
+            let mut expected = alone(&golden, reader_name, &points, &prompt, &first);
+            expected.extend(alone(&golden, reader_name, &points, &prompt, &second));
+            check(&name, reader_name, &found, &expected);
+        }
+    }
+}
+
+#[test]
+fn points_read_together_equal_points_read_alone() {
+    let (a, b) = (Shift::along(Seed(1), 0.02), Shift::along(Seed(2), -0.03));
+    let both = Points::new(Law::Gaussian, &[a.clone(), Shift::none(), b.clone()]);
+    for name in variants() {
+        let golden = golden(&name);
+        let (input, _) = packed(&golden);
+        for reader_name in READERS {
+            let read = |points: &Points| {
+                log_probs(golden.model.as_ref(), reader(reader_name, &golden.params, points).as_ref(), &input)
+            };
+            let together = read(&both);
+            let count = input.wanted.len();
+            for (p, shift) in [&a, &Shift::none(), &b].into_iter().enumerate() {
+                let one = read(&Points::new(Law::Gaussian, std::slice::from_ref(shift)));
+                check(&name, reader_name, &together[p * count..(p + 1) * count], &one);
+            }
+            assert!(largest_difference(&together[..count], &together[count..2 * count]) > 1e-4, "{name}: nothing moves");
+        }
+    }
+}
+
+#[test]
+fn working_on_wanted_rows_only_equals_working_on_all() {
+    let points = Points::plain();
+    for name in variants() {
+        let golden = golden(&name);
+        let (input, _) = packed(&golden);
+        for reader_name in READERS {
+            let at = reader(reader_name, &golden.params, &points);
+            let some = log_probs(golden.model.as_ref(), at.as_ref(), &input);
+            let hidden = golden.model.hidden(at.as_ref(), &input).unwrap();
+            let pairs: Vec<(u32, u32)> = input.wanted.iter().map(|w| (w.row, w.token)).collect();
+            let all = at.log_probs(&hidden, golden.model.head(), &pairs).unwrap();
+            let all = all.to_dtype(candle_core::DType::F64).unwrap().to_vec1::<f64>().unwrap();
+            check(&name, reader_name, &some, &all);
+        }
+    }
+}
