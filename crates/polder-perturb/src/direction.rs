@@ -122,7 +122,9 @@ impl ParamKey {
     /// FNV alone changes mostly the low bits when only the last letters of a name differ; the finaliser spreads that
     /// over all of them. It is a bijection, so it adds no collisions.
     pub fn of(name: &str) -> Self {
-        let fnv = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let fnv = name
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |h, byte| (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let h = (fnv ^ (fnv >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let h = (h ^ (h >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         Self(h ^ (h >> 31))

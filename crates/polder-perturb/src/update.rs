@@ -44,7 +44,8 @@ pub fn visit(
 ) -> Result<()> {
     let terms: Vec<_> = terms.iter().copied().filter(|(_, coeff)| *coeff != 0.0).collect();
     let visited = || params.iter().filter(|p| p.trainable && !(terms.is_empty() && rule.rests(p)));
-    if let Some(param) = visited().find(|p| !matches!(p.tensor.dtype(), DType::F32 | DType::F64 | DType::BF16 | DType::F16))
+    if let Some(param) =
+        visited().find(|p| !matches!(p.tensor.dtype(), DType::F32 | DType::F64 | DType::BF16 | DType::F16))
     {
         return Err(Error::DType { what: param.name.clone(), dtype: param.tensor.dtype(), path: "the update" });
     }
@@ -74,7 +75,9 @@ impl InplaceOp1 for Pass<'_> {
             candle_core::bail!("the weights of `{}` are not contiguous", self.param.name);
         };
         match storage {
-            CpuStorage::F32(x) => self.blocks(part(x, from, to)?, |start, x, g| self.rule.apply(self.param, start, x, g)),
+            CpuStorage::F32(x) => {
+                self.blocks(part(x, from, to)?, |start, x, g| self.rule.apply(self.param, start, x, g))
+            }
             CpuStorage::F64(x) => {
                 self.blocks(part(x, from, to)?, |start, x, g| self.rule.apply64(self.param, start, x, g));
             }

@@ -25,7 +25,8 @@ fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
 }
 
 /// `P(|z| > k)` for k = 3, 4, 5 and a standard normal z.
-const BEYOND: [(f32, f64); 3] = [(3.0, 2.699_796_063_260_19e-3), (4.0, 6.334_248_366_623_98e-5), (5.0, 5.733_031_437_583_9e-7)];
+const BEYOND: [(f32, f64); 3] =
+    [(3.0, 2.699_796_063_260_19e-3), (4.0, 6.334_248_366_623_98e-5), (5.0, 5.733_031_437_583_9e-7)];
 
 #[test]
 fn gaussian_moments_and_tails() {

@@ -48,7 +48,8 @@ fn average(round: impl Fn(u16) -> f64) -> (f64, bool) {
 #[test]
 fn the_average_is_the_number() {
     // Normal and subnormal f16, bf16 down to subnormals, across a power of two, and with bits at the very end.
-    let numbers = [1.000_123_4, 0.999_999_9, 3.141_592_7, 65503.9, 6.1e-5, 6.103_5e-5, 5.96e-8, 3.3e-6, 1e-9, 1.23e-39, 1e30];
+    let numbers =
+        [1.000_123_4, 0.999_999_9, 3.141_592_7, 65503.9, 6.1e-5, 6.103_5e-5, 5.96e-8, 3.3e-6, 1e-9, 1.23e-39, 1e30];
     for x in numbers.into_iter().flat_map(|x: f32| [x, -x]) {
         let (mean, two) = average(|r| bf16::from_bits(stochastic_bf16(x, r)).to_f64());
         assert!(two && mean == f64::from(x), "bf16: {x} became {mean}");

@@ -31,10 +31,10 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     fn counters(self, first: u32) -> [__m256i; 2] {
-        unsafe { 
+        unsafe {
             let even = _mm256_add_epi64(_mm256_setr_epi64x(0, 2, 4, 6), self.wide(first));
             [even, _mm256_or_si256(even, _mm256_set1_epi64x(1))]
-         }
+        }
     }
     #[inline(always)]
     fn product(self, a: __m256i, b: __m256i) -> __m256i {
@@ -102,10 +102,10 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     fn any_at_least(self, a: [__m256; 4], limit: f32) -> bool {
-        unsafe { 
+        unsafe {
             let most = _mm256_max_ps(_mm256_max_ps(a[0], a[1]), _mm256_max_ps(a[2], a[3]));
             _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(most, self.float(limit))) != 0
-         }
+        }
     }
     #[inline(always)]
     fn choose_at_least(self, a: __m256, limit: f32, yes: __m256, no: __m256) -> __m256 {
@@ -113,17 +113,17 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     fn xor_sign(self, a: __m256, w: __m256i) -> __m256 {
-        unsafe { 
+        unsafe {
             let sign = _mm256_and_si256(w, self.word(0x8000_0000));
             _mm256_xor_ps(a, _mm256_castsi256_ps(sign))
-         }
+        }
     }
     #[inline(always)]
     fn flip(self, a: __m256, bits: u32) -> __m256 {
-        unsafe { 
+        unsafe {
             let up = _mm256_setr_epi32(31, 30, 29, 28, 27, 26, 25, 24);
             self.xor_sign(a, _mm256_sllv_epi32(self.word(bits), up))
-         }
+        }
     }
     #[inline(always)]
     unsafe fn load(self, at: *const f32) -> __m256 {

@@ -37,11 +37,11 @@ impl Lanes for Avx512 {
     }
     #[inline(always)]
     fn counters(self, first: u32) -> [__m512i; 2] {
-        unsafe { 
+        unsafe {
             let even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
             let even = _mm512_add_epi64(even, self.wide(first));
             [even, _mm512_or_si512(even, _mm512_set1_epi64(1))]
-         }
+        }
     }
     #[inline(always)]
     fn product(self, a: __m512i, b: __m512i) -> __m512i {
@@ -49,7 +49,7 @@ impl Lanes for Avx512 {
     }
     #[inline(always)]
     fn high(self, a: __m512i) -> __m512i {
-        unsafe { _mm512_srli_epi64::<32>(a) }
+        unsafe { _mm512_shuffle_epi32::<0xf5>(a) }
     }
     #[inline(always)]
     fn xor3(self, a: __m512i, b: __m512i, c: __m512i) -> __m512i {
@@ -109,11 +109,11 @@ impl Lanes for Avx512 {
     }
     #[inline(always)]
     fn any_at_least(self, a: [__m512; 4], limit: f32) -> bool {
-        unsafe { 
+        unsafe {
             let limit = self.float(limit);
             let m = four!(i => _mm512_cmp_ps_mask::<_CMP_GE_OQ>(a[i], limit));
             (m[0] | m[1] | m[2] | m[3]) != 0
-         }
+        }
     }
     #[inline(always)]
     fn choose_at_least(self, a: __m512, limit: f32, yes: __m512, no: __m512) -> __m512 {
@@ -121,17 +121,17 @@ impl Lanes for Avx512 {
     }
     #[inline(always)]
     fn xor_sign(self, a: __m512, w: __m512i) -> __m512 {
-        unsafe { 
+        unsafe {
             let sign = self.word(0x8000_0000);
             _mm512_castsi512_ps(_mm512_ternarylogic_epi32::<0x78>(_mm512_castps_si512(a), w, sign))
-         }
+        }
     }
     #[inline(always)]
     fn flip(self, a: __m512, bits: u32) -> __m512 {
-        unsafe { 
+        unsafe {
             let (bit, a) = (_mm512_set1_epi32(i32::MIN), _mm512_castps_si512(a));
             _mm512_castsi512_ps(_mm512_mask_xor_epi32(a, bits as __mmask16, a, bit))
-         }
+        }
     }
     #[inline(always)]
     unsafe fn load(self, at: *const f32) -> __m512 {

@@ -4,8 +4,8 @@
 //! `l = −ln(1 − x²)`, and far out in `√l`; splitting, logarithm and coefficients are this crate's own. The fit and the
 //! measured error are in `tests/golden/fit_gaussian.py` and `DIRECTIONS.md`.
 
-use super::lanes::{Lanes, four};
 use super::kernel::Rounds;
+use super::lanes::{Lanes, four};
 use super::philox::{Domain, counter, philox4x32};
 use super::{ParamKey, Seed};
 
@@ -21,19 +21,16 @@ pub(super) const EXPONENT: u32 = 0xff80_0000;
 /// −ln 2 · 2⁻²³, for an exponent that still stands at bit 23.
 pub(super) const MINUS_LN2: f32 = f32::from_bits(0xb3b1_7218);
 /// −ln(1 + f) on [−1/3, 1/3), highest power first.
-pub(super) const LN: [f32; 7] = bits([
-    0x3e4f_b556, 0xbe6c_c5bc, 0x3e7c_e212, 0xbea9_be7a, 0x3f00_0575, 0xbf80_00d6, 0xb4c9_8baa,
-]);
+pub(super) const LN: [f32; 7] =
+    bits([0x3e4f_b556, 0xbe6c_c5bc, 0x3e7c_e212, 0xbea9_be7a, 0x3f00_0575, 0xbf80_00d6, 0xb4c9_8baa]);
 /// z / x as a polynomial in l, for l < [`SPLIT`], highest power first.
-pub(super) const CENTRAL: [f32; 8] = bits([
-    0x34f7_247a, 0xb751_0d63, 0x38fc_ee48, 0xb995_41a1, 0xbb51_c624, 0x3c85_7321, 0x3ea7_ff6f, 0x3fa0_6c9d,
-]);
+pub(super) const CENTRAL: [f32; 8] =
+    bits([0x34f7_247a, 0xb751_0d63, 0x38fc_ee48, 0xb995_41a1, 0xbb51_c624, 0x3c85_7321, 0x3ea7_ff6f, 0x3fa0_6c9d]);
 /// The middle of the tail in √l; a polynomial around it does not cancel.
 pub(super) const TAIL_CENTRE: f32 = 3.5;
 /// z / x as a polynomial in √l − 3.5, for l ≥ [`SPLIT`], highest power first.
-pub(super) const TAIL: [f32; 8] = bits([
-    0xb98e_9157, 0x3a4b_ec66, 0xba85_8f01, 0x3abd_931f, 0xbb3e_1918, 0x3b98_8be6, 0x3fb6_5a6b, 0x4096_f263,
-]);
+pub(super) const TAIL: [f32; 8] =
+    bits([0xb98e_9157, 0x3a4b_ec66, 0xba85_8f01, 0x3abd_931f, 0xbb3e_1918, 0x3b98_8be6, 0x3fb6_5a6b, 0x4096_f263]);
 
 const fn bits<const N: usize>(words: [u32; N]) -> [f32; N] {
     let mut out = [0.0; N];

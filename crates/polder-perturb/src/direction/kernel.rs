@@ -117,12 +117,12 @@ fn units<L: Lanes, const K: usize, const U: usize>(
 ) {
     let len = outs[0].len();
     assert!(outs.iter().all(|o| o.len() == len));
+    let mut part = [[0f32; U]; K];
     let mut done = 0;
     while done < len {
         let at = start.wrapping_add(done as u64);
         let (unit, within) = (at / U as u64, (at % U as u64) as usize);
         let take = (U - within).min(len - done);
-        let mut part = [[0f32; U]; K];
         let mut places = [std::ptr::null_mut(); K];
         for k in 0..K {
             places[k] = if take == U {
@@ -151,7 +151,12 @@ impl<const K: usize, const FILL: bool> Work for Gaussian<'_, K, FILL> {
         let Job { seed, key, start, coeffs, outs } = self.0;
         let ready = (start / gaussian::TILE as u64).wrapping_mul(16);
         let words = blocks(s, Domain::Gaussian, seed, key, ready);
-        units::<L, K, { gaussian::TILE }>(s, start, outs, GaussianTile::<L, K, FILL> { seed, key, coeffs, ready, words });
+        units::<L, K, { gaussian::TILE }>(
+            s,
+            start,
+            outs,
+            GaussianTile::<L, K, FILL> { seed, key, coeffs, ready, words },
+        );
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) trait Lanes: Copy {
     fn counters(self, first: u32) -> [Self::Wide; 2];
     /// The 64-bit products of the low halves.
     fn product(self, a: Self::Wide, b: Self::Wide) -> Self::Wide;
-    /// The high halves, moved to the low ones.
+    /// The high halves, moved to the low ones; what the high ones hold then does not matter.
     fn high(self, a: Self::Wide) -> Self::Wide;
     /// `a ^ b ^ c`.
     fn xor3(self, a: Self::Wide, b: Self::Wide, c: Self::Wide) -> Self::Wide;
@@ -81,10 +81,22 @@ pub(super) trait Lanes: Copy {
 macro_rules! four {
     ($i:ident => $make:expr) => {
         [
-            { let $i: usize = 0; $make },
-            { let $i: usize = 1; $make },
-            { let $i: usize = 2; $make },
-            { let $i: usize = 3; $make },
+            {
+                let $i: usize = 0;
+                $make
+            },
+            {
+                let $i: usize = 1;
+                $make
+            },
+            {
+                let $i: usize = 2;
+                $make
+            },
+            {
+                let $i: usize = 3;
+                $make
+            },
         ]
     };
 }

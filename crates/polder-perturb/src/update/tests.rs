@@ -88,7 +88,8 @@ fn any_number_of_threads_gives_the_same_bits() {
     let run = |threads| {
         let set = params(DType::BF16);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| visit(&set, Law::Gaussian, &TERMS, &Sgd { decay: 0.1 }, Rounding::Stochastic, Seed(5))).unwrap();
+        pool.install(|| visit(&set, Law::Gaussian, &TERMS, &Sgd { decay: 0.1 }, Rounding::Stochastic, Seed(5)))
+            .unwrap();
         set.digest().unwrap()
     };
     assert_eq!(run(1), run(2));
@@ -153,7 +154,8 @@ fn small_steps_survive_in_16_bits_on_average() {
         for step in 0..steps {
             visit(&set, Law::Rademacher, &[(Seed(4), move_by)], &Add, rounding, Seed(100).derive(step, 0)).unwrap();
         }
-        let x = set.iter().next().map(|p| p.tensor.to_dtype(DType::F32).and_then(|t| t.to_vec1::<f32>()).unwrap()).unwrap();
+        let x =
+            set.iter().next().map(|p| p.tensor.to_dtype(DType::F32).and_then(|t| t.to_vec1::<f32>()).unwrap()).unwrap();
         let key = ParamKey::of("w");
         let along = |(i, x): (usize, &f32)| f64::from((x - 1.0) * element(Law::Rademacher, Seed(4), key, i as u64));
         let moves: Vec<f64> = x.iter().enumerate().map(along).collect();

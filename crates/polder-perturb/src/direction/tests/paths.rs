@@ -1,7 +1,7 @@
 //! Every path against the definition.
 
-use crate::direction::kernel::{Level, fill_bits_at};
 use super::super::*;
+use crate::direction::kernel::{Level, fill_bits_at};
 
 /// The published vectors of Random123's `kat_vectors` (philox4x32, 10 rounds).
 #[test]
@@ -19,11 +19,13 @@ fn every_path_repeats_the_definition_bit_for_bit() {
     let (seed, key) = (Seed(0x0123_4567_89ab_cdef), ParamKey::of("model.embed_tokens.weight"));
     for level in Level::all() {
         for law in Law::ALL {
-            for (i, len) in [0usize, 1, 15, 16, 17, 63, 64, 65, 127, 128, 129, 700, 2048, 5000].into_iter().enumerate() {
+            for (i, len) in [0usize, 1, 15, 16, 17, 63, 64, 65, 127, 128, 129, 700, 2048, 5000].into_iter().enumerate()
+            {
                 for start in [0, 1, 17, 64, 127, 2047, (1 << 34) + 5, (16 << 32) - 100 + i as u64] {
                     let mut out = vec![7f32; len];
                     fill_at(level, law, seed, key, start, &mut out);
-                    let wanted: Vec<u32> = (0..len as u64).map(|i| element(law, seed, key, start + i).to_bits()).collect();
+                    let wanted: Vec<u32> =
+                        (0..len as u64).map(|i| element(law, seed, key, start + i).to_bits()).collect();
                     assert_eq!(out.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), wanted, "{law} {start} {len}");
                 }
             }
