@@ -26,6 +26,7 @@ mod builtin;
 pub mod data;
 mod encode;
 mod error;
+mod gold;
 mod metric;
 mod permutation;
 mod prompt_task;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::error::quoted;
+use crate::gold::plain;
 use crate::spec::OptionsSpec;
 use crate::template::{Context, Templates, is_template};
 use crate::{Error, Example, LossKind, Metric, Result, Row, Task, TaskSpec};
@@ -10,8 +10,8 @@ use crate::{Error, Example, LossKind, Metric, Result, Row, Task, TaskSpec};
 /// A compiled [`TaskSpec`].
 #[derive(Debug)]
 pub struct PromptTask {
-    spec: TaskSpec,
-    templates: Templates,
+    pub(crate) spec: TaskSpec,
+    pub(crate) templates: Templates,
     option_keys: Vec<String>,
 }
 
@@ -63,7 +63,12 @@ impl PromptTask {
 
     /// A column's, an expression's or a template's value. A template whose columns are missing gives nothing, as a
     /// missing column does: rows to be predicted have no label.
-    fn value(&self, key: &str, source: &str, context: &Context<'_>) -> Result<Option<Value>> {
+    pub(crate) fn value(
+        &self,
+        key: &str,
+        source: &str,
+        context: &Context<'_>,
+    ) -> Result<Option<Value>> {
         if !is_template(source) {
             return self.templates.lookup(key, source, context);
         }
@@ -117,93 +122,6 @@ impl PromptTask {
                     ))),
                 }
             }
-        }
-    }
-
-    /// The option that the label names.
-    fn labelled(
-        &self,
-        context: &Context<'_>,
-        options: &[String],
-        idx: &str,
-    ) -> Result<Option<usize>> {
-        let Some(source) = &self.spec.label else {
-            return Ok(None);
-        };
-        let Some(value) = self.value("label", source, context)? else {
-            return Ok(None);
-        };
-        if is_no_label(&value) {
-            return Ok(None);
-        }
-        let text = plain(&value);
-        let found = match self.label_values(context)? {
-            Some(values) => values
-                .iter()
-                .position(|v| *v == text)
-                .ok_or_else(|| quoted(values.iter().map(String::as_str))),
-            None => by_text_or_number(&value, &text, options).ok_or_else(|| {
-                format!(
-                    "0 to {} or {}",
-                    options.len().saturating_sub(1),
-                    quoted(options.iter().map(|o| o.trim()))
-                )
-            }),
-        };
-        match found {
-            Ok(gold) if gold < options.len() => Ok(Some(gold)),
-            Ok(gold) => Err(Error::Options {
-                row: idx.to_owned(),
-                reason: format!(
-                    "its label is the value number {gold} of `labels`, but it has {} options",
-                    options.len()
-                ),
-            }),
-            Err(choices) => Err(Error::Label {
-                row: idx.to_owned(),
-                label: format!("`{text}`"),
-                choices,
-            }),
-        }
-    }
-
-    fn label_values(&self, context: &Context<'_>) -> Result<Option<Vec<String>>> {
-        Ok(match &self.spec.labels {
-            None => None,
-            Some(OptionsSpec::Each(list)) => Some(list.clone()),
-            Some(OptionsSpec::List(source)) => {
-                match self.templates.lookup("labels", bare(source), context)? {
-                    Some(Value::Array(list)) => Some(list.iter().map(plain).collect()),
-                    _ => Some(Vec::new()),
-                }
-            }
-        })
-    }
-
-    /// Options and gold of a task with a target.
-    fn targeted(
-        &self,
-        context: &Context<'_>,
-        options: Vec<String>,
-        idx: &str,
-    ) -> Result<(Vec<String>, Option<usize>)> {
-        let Some(source) = &self.spec.target else {
-            return Ok((options, None));
-        };
-        let text = match self.value("target", source, context)? {
-            Some(value) if !is_no_label(&value) => plain(&value),
-            _ => return Ok((options, None)),
-        };
-        if self.spec.options.is_none() {
-            return Ok((vec![text], Some(0)));
-        }
-        match options.iter().position(|o| o.trim() == text.trim()) {
-            Some(gold) => Ok((options, Some(gold))),
-            None => Err(Error::Label {
-                row: idx.to_owned(),
-                label: format!("`{}`", crate::error::shortened(&text)),
-                choices: quoted(options.iter().map(|o| o.trim())),
-            }),
         }
     }
 
@@ -299,52 +217,10 @@ impl Task for PromptTask {
 }
 
 /// An expression without the braces that a template would need.
-fn bare(source: &str) -> &str {
+pub(crate) fn bare(source: &str) -> &str {
     let source = source.trim();
     source
         .strip_prefix("{{")
         .and_then(|s| s.strip_suffix("}}"))
         .map_or(source, str::trim)
-}
-
-/// A value as text: strings as they are, everything else as JSON.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// Null, empty text and −1 (the Hub's mark for a hidden label) say that a row has no label.
-fn is_no_label(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.trim().is_empty() || text.trim() == "-1",
-        other => other.as_i64() == Some(-1),
-    }
-}
-
-/// A number or truth value is an option's number; a text is an option's text, or else its number.
-fn by_text_or_number(value: &Value, text: &str, options: &[String]) -> Option<usize> {
-    let number = match value {
-        Value::Bool(yes) => Some(usize::from(*yes)),
-        Value::Number(n) => n
-            .as_u64()
-            .or_else(|| {
-                n.as_f64()
-                    .filter(|f| f.fract() == 0.0 && (0.0..1e9).contains(f))
-                    .map(|f| f as u64)
-            })
-            .and_then(|n| usize::try_from(n).ok()),
-        Value::String(_) => {
-            let text = text.trim();
-            return options
-                .iter()
-                .position(|o| o.trim() == text)
-                .or_else(|| text.parse().ok())
-                .filter(|n| *n < options.len());
-        }
-        _ => None,
-    };
-    number.filter(|n| *n < options.len())
 }

@@ -87,7 +87,9 @@ fn bootstrap_agrees_with_wilson_on_many_examples() {
 fn paired_differences() {
     let gold = vec![1; 100];
     let first: Vec<usize> = (0..100).map(|i| usize::from(i >= 10)).collect();
-    let second: Vec<usize> = (0..100).map(|i| usize::from(i >= 30 || i < 4)).collect();
+    let second: Vec<usize> = (0..100)
+        .map(|i| usize::from(!(4..30).contains(&i)))
+        .collect();
     let result = paired_difference(Metric::Accuracy, &gold, &first, &second, 0)
         .unwrap()
         .unwrap();

@@ -434,3 +434,29 @@ fn a_typed_text_fills_the_only_column() {
         "{error}"
     );
 }
+
+#[test]
+fn the_example_of_tasks_md_works() {
+    let page = include_str!("../TASKS.md");
+    let block = |kind: &str| {
+        page.split("```")
+            .find_map(|part| part.strip_prefix(kind))
+            .unwrap()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("train.csv");
+    std::fs::write(&path, block("csv\n")).unwrap();
+    let rows = polder_tasks::data::read_file(&path, None).unwrap();
+    let task = task(block("toml\n"));
+    let examples: Vec<_> = rows
+        .iter()
+        .map(|row| task.example(row, 0).unwrap())
+        .collect();
+    assert_eq!(
+        examples[0].prompt,
+        "Subject: Cannot log in\nSince this morning, nobody in the office can log in.\nHow urgent is this?"
+    );
+    let gold: Vec<_> = examples.iter().map(|e| (e.idx.as_str(), e.gold)).collect();
+    assert_eq!(gold, [("t1", Some(1)), ("t2", Some(0))]);
+    assert_eq!(examples[1].options, [" not at all", " very"]);
+}
