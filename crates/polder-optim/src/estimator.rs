@@ -183,9 +183,7 @@ pub(crate) fn finite_means(
     }
     let means = losses.means();
     match means.iter().position(|mean| !mean.is_finite()) {
-        Some(point) => {
-            Err(Error::NonFiniteLoss { step: context.step, point: name(point), loss: means[point] })
-        }
+        Some(point) => Err(Error::NonFiniteLoss { step: context.step, point: name(point), loss: means[point] }),
         None => Ok(means),
     }
 }

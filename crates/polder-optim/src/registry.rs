@@ -25,7 +25,8 @@ pub struct Entry<T: ?Sized> {
     pub about: &'static str,
     /// Its settings, in the order of their importance.
     pub settings: &'static [SettingHelp],
-    /// Makes it from its settings (a map; absent keys take their defaults, unknown ones are refused).
+    /// Makes it from its settings (a map; absent keys take their defaults, unknown ones are refused, so are values that
+    /// make no sense).
     pub build: fn(&Value) -> Result<Box<T>>,
 }
 

@@ -120,10 +120,8 @@ fn moments_of_the_estimate_are_those_of_the_theory() {
 
 #[test]
 fn a_clip_bounds_each_slope_and_keeps_its_sign() {
-    let losses = Losses {
-        points: vec![vec![5.0], vec![1.0], vec![1.0], vec![5.0], vec![1.0], vec![1.5]],
-        weights: vec![1.0],
-    };
+    let losses =
+        Losses { points: vec![vec![5.0], vec![1.0], vec![1.0], vec![5.0], vec![1.0], vec![1.5]], weights: vec![1.0] };
     let seeds = step_seeds(Seed(0), 0, 3);
     let clipped = TwoPoint { eps: 0.5, directions: 3, clip: Some(2.0) }.combine(&context(0), &seeds, &losses).unwrap();
     assert_eq!(clipped.projected, vec![2.0, -2.0, -0.5]);
@@ -143,7 +141,10 @@ fn losses_that_make_no_sense_are_refused() {
         let mut points = fine.clone();
         points[3][1] = bad;
         let text = combine(points, vec![1.0; 2]).to_string();
-        assert!(text.contains("step 7") && text.contains("- eps·u of direction 1") && text.contains("hint: "), "{text}");
+        assert!(
+            text.contains("step 7") && text.contains("- eps·u of direction 1") && text.contains("hint: "),
+            "{text}"
+        );
     }
     assert!(matches!(combine(fine[..3].to_vec(), vec![1.0; 2]), Error::LossShape { found: 3, expected: 4, .. }));
     assert!(matches!(combine(fine.clone(), vec![1.0; 3]), Error::LossShape { found: 2, expected: 3, .. }));
@@ -187,7 +188,9 @@ fn what_is_decided_is_what_is_logged_and_applied() {
 fn numbers_beyond_f32_change_nothing() {
     let params = eight();
     let before = params.digest().unwrap();
-    for (coeff, lr, weight_decay) in [(1e30, 1e30, 0.0), (f64::NAN, 1.0, 0.0), (f64::INFINITY, 0.0, 0.0), (0.0, 1.0, 1e60)] {
+    for (coeff, lr, weight_decay) in
+        [(1e30, 1e30, 0.0), (f64::NAN, 1.0, 0.0), (f64::INFINITY, 0.0, 0.0), (0.0, 1.0, 1e60)]
+    {
         let estimate = Estimate { terms: vec![Term { seed: Seed(1), coeff }], loss: 1.0, projected: vec![] };
         let done = Sgd { lr, weight_decay }.step(&params, &MODE, &estimate, lr, Seed(0));
         assert!(matches!(done, Err(Error::NonFiniteUpdate { .. })), "{coeff} {lr}");
@@ -265,7 +268,9 @@ fn the_mean_square_follows_its_recursion() {
     let mut a = vec![1.0; 10];
     for _ in 0..15 {
         let t: f64 = lambda.iter().zip(&a).map(|(l, a)| l * l * a).sum();
-        a.iter_mut().zip(&lambda).for_each(|(a, l)| *a = *a * (1.0 - 2.0 * eta * l + 2.0 * eta * eta * l * l) + eta * eta * t);
+        a.iter_mut()
+            .zip(&lambda)
+            .for_each(|(a, l)| *a = *a * (1.0 - 2.0 * eta * l + 2.0 * eta * eta * l * l) + eta * eta * t);
     }
     let expected: f64 = a.iter().sum();
     assert!((expected - 4.880_932).abs() < 1e-6, "{expected}");

@@ -24,7 +24,8 @@
 //! as its learning rate stays the same, 35 when it changes.
 //!
 //! A crash can only leave an invalid *tail* (a torn record, or zeros): it is dropped, and reported. Damage *before* a
-//! valid record is something else, and is refused.
+//! valid record is something else, and is refused. (A record is recognised by the checksum before it; so a single last
+//! record whose predecessor was lost with its checksum can't be told from a torn one, and is dropped with it.)
 
 mod frame;
 mod header;

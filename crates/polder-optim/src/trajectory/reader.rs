@@ -88,8 +88,8 @@ impl Trajectory {
         while at < self.bytes.len() {
             let why = match Frame::parse(&self.bytes, at) {
                 Ok(frame) if frame.is_valid(self.crc) => {
-                    let record = Record::decode(frame.kind, frame.payload, &self.codec)
-                        .map_err(|why| self.damaged(at, why))?;
+                    let record =
+                        Record::decode(frame.kind, frame.payload, &self.codec).map_err(|why| self.damaged(at, why))?;
                     (self.crc, at) = (frame.stored, frame.next);
                     self.note(record);
                     continue;
@@ -185,7 +185,11 @@ fn check_preamble(path: &Path, bytes: &[u8]) -> Result<()> {
     let expected = preamble();
     if bytes.len() < PREAMBLE {
         let torn = expected.starts_with(bytes);
-        return Err(if torn { Error::NoHeader { path: path.to_owned() } } else { not_one(path, "it starts otherwise") });
+        return Err(if torn {
+            Error::NoHeader { path: path.to_owned() }
+        } else {
+            not_one(path, "it starts otherwise")
+        });
     }
     if !bytes.starts_with(MAGIC) {
         return Err(not_one(path, "it starts otherwise"));

@@ -49,6 +49,12 @@ impl<'a> Replay<'a> {
         Ok(Self { trajectory, optimizer, mode })
     }
 
+    /// Replaces the optimiser by one made of it, such as one that first repeats the moves of an in-place probe.
+    pub fn map_optimizer(mut self, make: impl FnOnce(Box<dyn Optimizer>) -> Box<dyn Optimizer>) -> Self {
+        self.optimizer = make(self.optimizer);
+        self
+    }
+
     /// Checks that these are the weights that the run started from, and as many of them trainable.
     ///
     /// # Errors
@@ -102,7 +108,12 @@ impl<'a> Replay<'a> {
 ///
 /// # Errors
 /// Those of [`Replay::new`], [`Replay::check_base`] and [`Replay::run`].
-pub fn replay(params: &ParamSet, trajectory: &Trajectory, steps: u64, progress: &mut dyn FnMut(u64)) -> Result<Replayed> {
+pub fn replay(
+    params: &ParamSet,
+    trajectory: &Trajectory,
+    steps: u64,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Replayed> {
     let mut replay = Replay::new(trajectory)?;
     replay.check_base(params)?;
     replay.run(params, 0..steps, progress)

@@ -192,7 +192,9 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 /// Refuses a payload that no reader would take.
 fn checked_len(payload: Vec<u8>) -> Result<Vec<u8>> {
     if payload.len() > MAX_PAYLOAD {
-        return Err(Error::Record { why: format!("it takes {} bytes, at most {MAX_PAYLOAD} are possible", payload.len()) });
+        return Err(Error::Record {
+            why: format!("it takes {} bytes, at most {MAX_PAYLOAD} are possible", payload.len()),
+        });
     }
     Ok(payload)
 }
