@@ -29,7 +29,11 @@ pub const MODEL_TYPES: &[ModelType] = &[
         parse: LlamaConfig::parse,
     },
     ModelType { model_type: "mistral", about: "Mistral, with its sliding window", parse: LlamaConfig::parse },
-    ModelType { model_type: "qwen2", about: "Qwen 1.5, 2 and 2.5, with biases on q, k and v", parse: LlamaConfig::parse },
+    ModelType {
+        model_type: "qwen2",
+        about: "Qwen 1.5, 2 and 2.5, with biases on q, k and v",
+        parse: LlamaConfig::parse,
+    },
     ModelType { model_type: "qwen3", about: "Qwen 3 (dense), with QK-norm", parse: LlamaConfig::parse },
 ];
 

@@ -116,7 +116,8 @@ impl Reader for PlainReader<'_> {
 
     fn embed(&self, table: Site, ids: &[u32]) -> Result<Tensor> {
         let param = self.params.get(table);
-        let (len, width) = param.tensor.dims2().map_err(|_| shape(&param.name, &param.tensor, "[rows, width]".into()))?;
+        let (len, width) =
+            param.tensor.dims2().map_err(|_| shape(&param.name, &param.tensor, "[rows, width]".into()))?;
         check_indices("row", ids, len)?;
         let index = Tensor::from_slice(ids, ids.len(), &self.device)?;
         let looked_up = param.tensor.index_select(&index, 0)?.to_dtype(self.dtype)?;

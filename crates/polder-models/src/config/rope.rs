@@ -107,9 +107,10 @@ fn kind(rope: &Fields<'_>, original: f64) -> Result<RopeKind> {
             Ok(RopeKind::Llama3 { factor: rope.number("factor")?, low, high, original })
         }
         "yarn" => yarn(rope, original),
-        other => {
-            Err(Error::UnknownRopeType { rope_type: other.chars().take(60).collect(), known: RopeConfig::KNOWN.join(", ") })
-        }
+        other => Err(Error::UnknownRopeType {
+            rope_type: other.chars().take(60).collect(),
+            known: RopeConfig::KNOWN.join(", "),
+        }),
     }
 }
 

@@ -43,7 +43,11 @@ pub(crate) fn weights(name: &str) -> HashMap<String, Tensor> {
 }
 
 /// The tensors that a configuration expects, each changed by `f`, as a parameter set.
-pub(crate) fn params(config: &ModelConfig, weights: &HashMap<String, Tensor>, f: impl Fn(&Tensor) -> Tensor) -> ParamSet {
+pub(crate) fn params(
+    config: &ModelConfig,
+    weights: &HashMap<String, Tensor>,
+    f: impl Fn(&Tensor) -> Tensor,
+) -> ParamSet {
     let mut params = ParamSet::new();
     let expected = expected_tensors(config);
     assert_eq!(expected.len(), weights.len(), "the checkpoint has other tensors than the configuration expects");

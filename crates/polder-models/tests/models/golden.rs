@@ -40,7 +40,10 @@ fn agrees(reader_name: &str) {
     for name in variants() {
         let error = disagreement(&name, reader_name);
         println!("{reader_name}: {name:24} {error:.1e}");
-        assert!(error < 1e-5, "{reader_name}: `{name}` disagrees with transformers by {error:.2e} of the largest logit");
+        assert!(
+            error < 1e-5,
+            "{reader_name}: `{name}` disagrees with transformers by {error:.2e} of the largest logit"
+        );
         if error >= worst.0 {
             worst = (error, name);
         }

@@ -71,7 +71,10 @@ fn points_read_together_equal_points_read_alone() {
                 let one = read(&Points::new(Law::Gaussian, std::slice::from_ref(shift)));
                 check(&name, reader_name, &together[p * count..(p + 1) * count], &one);
             }
-            assert!(largest_difference(&together[..count], &together[count..2 * count]) > 1e-4, "{name}: nothing moves");
+            assert!(
+                largest_difference(&together[..count], &together[count..2 * count]) > 1e-4,
+                "{name}: nothing moves"
+            );
         }
     }
 }

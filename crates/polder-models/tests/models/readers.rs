@@ -20,7 +20,8 @@ fn readers_agree_in_every_storage_under_every_law() {
     for name in variants() {
         let config = ModelConfig::parse(&config_text(&name)).unwrap();
         let weights = weights(&name);
-        for (storage, law) in [(DType::F32, Law::Rademacher), (DType::BF16, Law::Gaussian), (DType::F16, Law::Gaussian)] {
+        for (storage, law) in [(DType::F32, Law::Rademacher), (DType::BF16, Law::Gaussian), (DType::F16, Law::Gaussian)]
+        {
             let params = params(&config, &weights, |t: &Tensor| t.to_dtype(storage).unwrap());
             let model = build(&config, &params).unwrap();
             let mut input = Tokens::new();

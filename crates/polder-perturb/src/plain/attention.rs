@@ -85,7 +85,11 @@ fn check(q: &Tensor, k: &Tensor, v: &Tensor, spec: &Attention<'_>, points: usize
         }
     }
     let rows = all / points.max(1);
-    if spec.kv_heads == 0 || spec.heads % spec.kv_heads != 0 || spec.window == Some(0) || all % points.max(1) != 0 {
+    if spec.kv_heads == 0
+        || !spec.heads.is_multiple_of(spec.kv_heads)
+        || spec.window == Some(0)
+        || !all.is_multiple_of(points.max(1))
+    {
         return Err(shape("queries", q, "heads that the key heads divide, and a window of at least 1".to_owned()));
     }
     let mut covered = vec![false; rows];
