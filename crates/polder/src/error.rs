@@ -1,0 +1,146 @@
+//! What can go wrong in a run.
+
+use std::path::PathBuf;
+
+/// The result of this crate's operations.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failure of a configuration, a run, an evaluation or a replay.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A configuration that can't be read, or asks for what can't be.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    /// A file or folder could not be read or written.
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    Io {
+        /// What was tried, as a verb: read, write, create.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system answered.
+        source: std::io::Error,
+    },
+    /// A JSON file of the run folder does not hold what it should.
+    #[error("`{}` is not what this run wrote there: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A run is there already.
+    #[error("`{}` holds a run already\nhint: go on with it by `--resume`, or name another folder with `--run`", path.display())]
+    RunExists {
+        /// The run folder.
+        path: PathBuf,
+    },
+    /// There is no run to go on with.
+    #[error("`{}` holds no run to resume\nhint: start it without `--resume`", path.display())]
+    NoRun {
+        /// The run folder.
+        path: PathBuf,
+    },
+    /// The model's weights, files or forward pass failed.
+    #[error(transparent)]
+    Model(#[from] polder_models::Error),
+    /// A direction, a read at points or an update failed.
+    #[error(transparent)]
+    Perturb(#[from] polder_perturb::Error),
+    /// An estimate, an update or the trajectory failed.
+    #[error(transparent)]
+    Optim(#[from] polder_optim::Error),
+    /// A task, its data or a tokenizer failed.
+    #[error(transparent)]
+    Task(#[from] polder_tasks::Error),
+    /// A tensor operation failed.
+    #[error("tensor operation failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+    /// An option has no tokens to score, or nothing that predicts the first of them.
+    #[error("option {option} has {tokens} tokens, of which {scored} are to be scored; at least one must come before them")]
+    NothingPredicts {
+        /// Which option of its example.
+        option: usize,
+        /// How many of its tokens are to be scored.
+        scored: usize,
+        /// How many tokens it has.
+        tokens: usize,
+    },
+    /// A loss was asked for where no example says which option is right.
+    #[error("there is no example that says which option is right\nhint: a loss and a score need labelled rows")]
+    NoGold,
+    /// Somebody asked for the end of the run, or its time is up.
+    #[error("the run was stopped")]
+    Stopped,
+    /// A task without data.
+    #[error("the key `task.data` is missing\nhint: give a folder with train, validation and test files, or one file")]
+    NoData,
+    /// The model has no tokenizer.
+    #[error("`{}` holds no tokenizer\nhint: put its tokenizer.json beside the weights", path.display())]
+    NoTokenizer {
+        /// The model.
+        path: PathBuf,
+    },
+    /// A Hub id where a path is needed.
+    #[error("`{id}` is a Hub id, which this version can't fetch\nhint: download the repository and give its folder")]
+    HubId {
+        /// The id.
+        id: String,
+    },
+    /// A run folder without weights.
+    #[error("the run `{}` has no weights yet\nhint: let it end, or go on with it by `polder train … --resume`", path.display())]
+    RunWithoutWeights {
+        /// The run folder.
+        path: PathBuf,
+    },
+    /// No parameter fits the patterns of those that may change.
+    #[error("no parameter fits `trainable` = {patterns}\nhint: `*` matches any text, `all` every parameter")]
+    NothingTrainable {
+        /// The patterns.
+        patterns: String,
+    },
+    /// The place for an output is taken.
+    #[error("`{}` is there already and is not empty\nhint: name another folder", path.display())]
+    OutputExists {
+        /// The place.
+        path: PathBuf,
+    },
+    /// Another process trains in this folder.
+    #[error("another process is using the run `{}`\nhint: wait for it or stop it; two trainers can't share a run", path.display())]
+    RunLocked {
+        /// The run folder.
+        path: PathBuf,
+    },
+    /// The plan differs from the one that the run was started with, in keys that may not change.
+    #[error("the run cannot be resumed with this plan: {differences}\nhint: set these keys back, or start a new run")]
+    PlanChanged {
+        /// The keys, each with its old and its new value.
+        differences: String,
+    },
+}
+
+impl Error {
+    /// Whether this only says that the run was told to stop.
+    pub(crate) fn is_stop(&self) -> bool {
+        match self {
+            Self::Stopped => true,
+            Self::Optim(polder_optim::Error::Objective(inner)) => {
+                inner.0.downcast_ref::<Self>().is_some_and(Self::is_stop)
+            }
+            _ => false,
+        }
+    }
+
+    /// Wraps an answer of the system.
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+impl From<polder_optim::ObjectiveError> for Error {
+    fn from(error: polder_optim::ObjectiveError) -> Self {
+        Self::Optim(error.into())
+    }
+}

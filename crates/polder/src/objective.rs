@@ -1,0 +1,158 @@
+//! The training loss of a task, as the estimators see it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use polder_optim::{Batch, Losses, Objective, ObjectiveError};
+use polder_perturb::{Law, Points, Seed, Shift};
+use polder_tasks::{EncodedExample, EncodedOption, LossKind};
+
+use crate::batching::Batching;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::packing::Packed;
+use crate::scoring::{OptionScore, loss};
+
+/// How a training pass is laid out; no bit of a loss depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PassLayout {
+    /// Examples a pass; the whole batch where absent.
+    pub micro_batch: Option<usize>,
+    /// Whether the two points of a direction are read in one pass: the direction and the weights are made and read
+    /// once, and activations take twice the memory.
+    pub paired: bool,
+}
+
+impl Default for PassLayout {
+    fn default() -> Self {
+        Self { micro_batch: None, paired: true }
+    }
+}
+
+/// The loss of a language-model task on minibatches of its training examples.
+#[derive(Debug)]
+pub struct PromptLoss<'a> {
+    engine: &'a Engine<'a>,
+    examples: &'a [EncodedExample],
+    kind: LossKind,
+    batching: Batching,
+    law: Law,
+    layout: PassLayout,
+    stop: Option<Arc<AtomicBool>>,
+}
+
+impl<'a> PromptLoss<'a> {
+    /// The loss of `kind` on batches of `examples`, at points along directions of `law`.
+    pub fn new(
+        engine: &'a Engine<'a>,
+        examples: &'a [EncodedExample],
+        kind: LossKind,
+        batching: Batching,
+        law: Law,
+        layout: PassLayout,
+    ) -> Self {
+        Self { engine, examples, kind, batching, law, layout, stop: None }
+    }
+
+    /// Ends a step in flight, between two passes, once the flag is up; the step then fails with [`Error::Stopped`].
+    pub fn stopped_by(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.stop = Some(flag);
+        self
+    }
+
+    /// The options whose probabilities the loss needs: all of them, or the right one alone.
+    fn options(&self, example: &'a EncodedExample) -> Result<Vec<&'a EncodedOption>> {
+        match self.kind {
+            LossKind::Options => Ok(example.options.iter().collect()),
+            LossKind::Target => {
+                let gold = example.gold.and_then(|g| example.options.get(g)).ok_or(Error::NoGold)?;
+                Ok(vec![gold])
+            }
+        }
+    }
+
+    /// The losses and weights of some examples at points that are read together: `[point][example]`.
+    fn pass(&self, examples: &[&'a EncodedExample], points: &Points) -> Result<(Vec<Vec<f64>>, Vec<f64>)> {
+        if self.stop.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            return Err(Error::Stopped);
+        }
+        let mut packed = Packed::default();
+        for example in examples {
+            packed.push(&self.options(example)?)?;
+        }
+        let log_probs = self.engine.log_probs(points, &packed.tokens)?;
+        let mut weights = Vec::new();
+        let mut losses = Vec::new();
+        for at_point in log_probs.chunks_exact(packed.tokens.wanted.len().max(1)) {
+            let each: Vec<(f64, f64)> = examples
+                .iter()
+                .zip(&packed.spans)
+                .map(|(example, spans)| {
+                    let scores: Vec<_> = spans.iter().map(|s| OptionScore::of(&at_point[s.clone()])).collect();
+                    let gold = if self.kind == LossKind::Target { Some(0) } else { example.gold };
+                    loss(self.kind, &scores, gold)
+                })
+                .collect::<Result<_>>()?;
+            losses.push(each.iter().map(|(value, _)| *value).collect());
+            weights = each.into_iter().map(|(_, weight)| weight).collect();
+        }
+        Ok((losses, weights))
+    }
+
+    /// The losses of a batch, micro-batch by micro-batch, all points of one group in a pass.
+    fn batch(&self, batch: Batch, shifts: &[Shift]) -> Result<Losses> {
+        let rows = self.batching.rows(batch);
+        let examples: Vec<&EncodedExample> = rows.iter().filter_map(|row| self.examples.get(*row)).collect();
+        let size = self.layout.micro_batch.unwrap_or(examples.len()).max(1);
+        let mut losses = Losses { points: vec![Vec::with_capacity(examples.len()); shifts.len()], weights: Vec::new() };
+        for micro in examples.chunks(size) {
+            let mut first = 0;
+            for group in groups(shifts, self.layout.paired) {
+                let (values, weights) = self.pass(micro, &Points::new(self.law, group))?;
+                for (all, new) in losses.points[first..].iter_mut().zip(values) {
+                    all.extend(new);
+                }
+                if first == 0 {
+                    losses.weights.extend(weights);
+                }
+                first += group.len();
+            }
+        }
+        Ok(losses)
+    }
+}
+
+/// Neighbouring points that share their seeds, in pairs, or every point for itself.
+fn groups(shifts: &[Shift], paired: bool) -> Vec<&[Shift]> {
+    let seeds = |shift: &Shift| shift.terms.iter().map(|t| t.seed).collect::<Vec<Seed>>();
+    let mut groups = Vec::new();
+    let mut rest = shifts;
+    while let [first, others @ ..] = rest {
+        let pair = paired && others.first().is_some_and(|second| seeds(second) == seeds(first));
+        let (group, after) = rest.split_at(if pair { 2 } else { 1 });
+        groups.push(group);
+        rest = after;
+    }
+    groups
+}
+
+impl Objective for PromptLoss<'_> {
+    fn losses(&mut self, batch: Batch, points: &[Shift]) -> Result<Losses, ObjectiveError> {
+        self.batch(batch, points).map_err(ObjectiveError::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_points_of_a_direction_are_read_together() {
+        let along = |seed: u64, coeff: f64| Shift::along(Seed(seed), coeff);
+        let shifts = [along(1, 0.1), along(1, -0.1), along(2, 0.1), along(2, -0.1), Shift::none()];
+        let sizes = |paired| groups(&shifts, paired).iter().map(|g| g.len()).collect::<Vec<_>>();
+        assert_eq!(sizes(true), [2, 2, 1]);
+        assert_eq!(sizes(false), [1; 5]);
+        assert_eq!(groups(&shifts, true).concat(), shifts);
+    }
+}

@@ -1,0 +1,94 @@
+//! `metrics.jsonl`: one line a step and an evaluation.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::atomic::write_file;
+use crate::error::{Error, Result};
+use crate::event::{Event, Observer};
+
+/// Appends lines to a metrics file.
+#[derive(Debug)]
+pub struct MetricsLog {
+    path: PathBuf,
+    file: File,
+}
+
+impl MetricsLog {
+    /// Opens the file, or makes it.
+    ///
+    /// # Errors
+    /// It can't be opened for appending.
+    pub fn append_to(path: &Path) -> Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path).map_err(Error::io("write", path))?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Appends one line, in one write.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn line(&mut self, value: &Value) -> Result<()> {
+        let mut line = value.to_string();
+        line.push('\n');
+        self.file.write_all(line.as_bytes()).map_err(Error::io("write", &self.path))
+    }
+}
+
+impl Observer for MetricsLog {
+    /// Writes steps and evaluations. A line that can't be written is left out: the trajectory has its numbers.
+    fn event(&mut self, event: &Event) {
+        if matches!(event, Event::Step { .. } | Event::Evaluated { .. })
+            && let Ok(line) = serde_json::to_value(event)
+        {
+            let _ = self.line(&line);
+        }
+    }
+}
+
+/// Drops the lines that a resume will write again: those after step `done`, and a torn one at the end.
+///
+/// `done` is the number of steps in the trajectory, which may lie behind this file after a crash of the machine.
+///
+/// # Errors
+/// The file can't be read or rewritten; one that isn't there is fine.
+pub fn cut_metrics(path: &Path, done: u64) -> Result<()> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(Error::Io { action: "read", path: path.to_owned(), source }),
+    };
+    let keep: Vec<u8> = bytes
+        .split_inclusive(|b| *b == b'\n')
+        .filter(|line| line.ends_with(b"\n") && step_of(line).is_some_and(|step| step <= done))
+        .flatten()
+        .copied()
+        .collect();
+    if keep.len() == bytes.len() { Ok(()) } else { write_file(path, &keep) }
+}
+
+fn step_of(line: &[u8]) -> Option<u64> {
+    serde_json::from_slice::<Value>(line).ok()?.get("step")?.as_u64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_after_the_resumed_step_and_torn_ones_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        cut_metrics(&path, 3).unwrap();
+        let mut log = MetricsLog::append_to(&path).unwrap();
+        for step in 1..=5u64 {
+            log.line(&serde_json::json!({"step": step})).unwrap();
+        }
+        fs::write(&path, [fs::read(&path).unwrap(), b"{\"step\": 2".to_vec()].concat()).unwrap();
+        cut_metrics(&path, 3).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n");
+    }
+}

@@ -1,0 +1,149 @@
+//! Which keys of a plan may change between the parts of one run.
+
+use std::fmt;
+
+use polder_optim::trajectory::Header;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+
+/// The keys that may change at a resume, since no bit of the weights depends on them.
+///
+/// A name stands for itself and all that lies below it. `steps` is besides: it may change where the schedule does not
+/// depend on it, but not fall below what is done.
+///
+/// Where model and data lie may change too: the header's digests say whether they are the same. `facts` is what a plan
+/// found out, not what was asked for. `device` may change between names of the same one.
+pub const CHANGEABLE: &[&str] = &["threads", "micro_batch", "eval", "save", "model.path", "task.data", "facts"];
+
+/// One key that differs between two plans.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Difference {
+    /// The dotted key.
+    pub key: String,
+    /// Its value in the run's plan; `None` where it has no such key.
+    pub old: Option<Value>,
+    /// Its value in the new plan.
+    pub new: Option<Value>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let show = |v: &Option<Value>| v.as_ref().map_or_else(|| "nothing".to_owned(), Value::to_string);
+        write!(f, "`{}` was {} and is now {}", self.key, show(&self.old), show(&self.new))
+    }
+}
+
+/// Every leaf that differs between two JSON values, by dotted key, in order of the keys.
+pub fn differences(old: &Value, new: &Value) -> Vec<Difference> {
+    let mut found = Vec::new();
+    compare(String::new(), Some(old), Some(new), &mut found);
+    found
+}
+
+fn compare(key: String, old: Option<&Value>, new: Option<&Value>, found: &mut Vec<Difference>) {
+    let table = |v: Option<&Value>| v.and_then(Value::as_object).cloned();
+    match (table(old), table(new)) {
+        (Some(a), Some(b)) => {
+            let names: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            for name in names {
+                let below = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                compare(below, a.get(name), b.get(name), found);
+            }
+        }
+        _ if old == new || is_null(old) && is_null(new) => {}
+        _ => found.push(Difference { key, old: old.cloned(), new: new.cloned() }),
+    }
+}
+
+fn is_null(value: Option<&Value>) -> bool {
+    value.is_none_or(Value::is_null)
+}
+
+/// Refuses a plan that would not go on with the same run.
+///
+/// `done` is the number of steps in the trajectory; `steps_bind` says that the schedule depends on the number of steps.
+///
+/// # Errors
+/// [`Error::PlanChanged`] with every key that may not change.
+pub fn check_plan(old: &Value, new: &Value, done: u64, steps_bind: bool) -> Result<()> {
+    let refused: Vec<String> = differences(old, new)
+        .into_iter()
+        .filter(|d| !may_change(d, done, steps_bind))
+        .map(|d| d.to_string())
+        .collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(Error::PlanChanged { differences: refused.join("; ") })
+}
+
+/// Refuses a log whose header is not that of the run to go on with (the base weights are compared elsewhere).
+///
+/// # Errors
+/// [`Error::PlanChanged`] with every field that differs.
+pub fn check_headers(old: &Header, new: &Header) -> Result<()> {
+    let value = |header: &Header| {
+        let mut value = serde_json::to_value(header).unwrap_or_default();
+        if let Some(fields) = value.as_object_mut() {
+            for key in ["polder", "base", "model", "steps", "settings"] {
+                fields.remove(key);
+            }
+            // What changes with the rows is a hash, which says nothing to a reader by itself.
+            if let Some(data) = fields.remove("data") {
+                fields.insert("training rows (their hash)".to_owned(), data);
+            }
+        }
+        value
+    };
+    let found: Vec<String> = differences(&value(old), &value(new)).iter().map(Difference::to_string).collect();
+    if found.is_empty() { Ok(()) } else { Err(Error::PlanChanged { differences: found.join("; ") }) }
+}
+
+fn may_change(difference: &Difference, done: u64, steps_bind: bool) -> bool {
+    let key = difference.key.as_str();
+    if key == "steps" {
+        let new = difference.new.as_ref().and_then(Value::as_u64);
+        return !steps_bind && new.is_some_and(|steps| steps >= done);
+    }
+    if key == "device" {
+        // Two names of one device in this build.
+        let cpu = |v: &Option<Value>| v.as_ref().and_then(Value::as_str).is_some_and(|v| v == "cpu" || v == "auto");
+        return cpu(&difference.old) && cpu(&difference.new);
+    }
+    CHANGEABLE.iter().any(|name| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn keys_that_may_not_change_are_named_with_both_values() {
+        let old = json!({"seed": 0, "steps": 10, "optimizer": {"sgd": {"lr": 1e-6}}, "threads": 2, "device": "auto"});
+        let new = json!({"seed": 1, "steps": 20, "optimizer": {"sgd": {"lr": 1e-5}}, "threads": 1, "micro_batch": 4, "device": "cpu"});
+        let text = check_plan(&old, &new, 5, false).unwrap_err().to_string();
+        assert!(text.contains("`seed` was 0 and is now 1"), "{text}");
+        assert!(text.contains("`optimizer.sgd.lr` was 1e-6 and is now 0.00001"), "{text}");
+        assert!(!text.contains("threads") && !text.contains("device") && !text.contains("steps") && !text.contains("micro_batch"), "{text}");
+    }
+
+    #[test]
+    fn steps_may_grow_unless_the_schedule_depends_on_them() {
+        let (old, more, fewer) = (json!({"steps": 10}), json!({"steps": 20}), json!({"steps": 4}));
+        assert!(check_plan(&old, &more, 10, false).is_ok());
+        assert!(check_plan(&old, &more, 10, true).is_err());
+        assert!(check_plan(&old, &fewer, 5, false).is_err());
+        assert!(check_plan(&old, &fewer, 4, false).is_ok());
+    }
+
+    #[test]
+    fn a_sibling_variant_is_a_difference() {
+        let old = json!({"estimator": {"two-point": {"eps": 1e-3}}});
+        let new = json!({"estimator": {"zest": {"eps": 1e-3}}});
+        let keys: Vec<String> = differences(&old, &new).into_iter().map(|d| d.key).collect();
+        assert_eq!(keys, ["estimator.two-point", "estimator.zest"]);
+        assert!(differences(&json!({"clip": null}), &json!({})).is_empty());
+    }
+}

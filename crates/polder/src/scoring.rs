@@ -1,0 +1,154 @@
+//! Evaluation: every option of every example, packed into passes.
+
+use polder_perturb::Points;
+use polder_tasks::{EncodedExample, LossKind, predict};
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::packing::{Packed, all_options, rows_of};
+
+/// How many token rows an evaluation pass takes unless told otherwise; results do not depend on it.
+pub const ROWS_A_PASS: usize = 2048;
+
+/// What a model gives an option.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OptionScore {
+    /// `Σ log p(token | all before it)` over the option's tokens, in nats, summed in f64 from left to right.
+    pub sum: f64,
+    /// How many tokens.
+    pub tokens: usize,
+}
+
+impl OptionScore {
+    /// The score of an option, in nats a token: the mean log-probability of its tokens (MeZO, authors' code).
+    pub fn mean(&self) -> f64 {
+        self.sum / self.tokens as f64
+    }
+
+    /// Sums up the log-probabilities of an option's tokens.
+    pub(crate) fn of(log_probs: &[f32]) -> Self {
+        Self { sum: log_probs.iter().map(|p| f64::from(*p)).sum(), tokens: log_probs.len() }
+    }
+}
+
+/// The score of every option of every example: `scores[example][option]`, in the order of the examples.
+///
+/// Examples are sorted by length and packed into passes of about `rows_a_pass` token rows; each option's bits depend on
+/// its own tokens only. `on_pass` hears how many examples are done and may end the evaluation.
+///
+/// # Errors
+/// An example that can't be scored; a failing pass; what `on_pass` answers.
+pub fn score(
+    engine: &Engine<'_>,
+    examples: &[EncodedExample],
+    rows_a_pass: usize,
+    on_pass: &mut dyn FnMut(usize) -> Result<()>,
+) -> Result<Vec<Vec<OptionScore>>> {
+    let rows: Vec<usize> = examples.iter().map(|e| rows_of(&all_options(e))).collect();
+    let mut order: Vec<usize> = (0..examples.len()).collect();
+    // The longest first: what a pass needs at most is known at once.
+    order.sort_by_key(|i| std::cmp::Reverse(rows[*i]));
+    let mut scores = vec![Vec::new(); examples.len()];
+    let mut done = 0;
+    while done < order.len() {
+        let mut taken = 0;
+        let mut packed = Packed::default();
+        for i in &order[done..] {
+            if taken > 0 && packed.tokens.rows() + rows[*i] > rows_a_pass {
+                break;
+            }
+            packed.push(&all_options(&examples[*i]))?;
+            taken += 1;
+        }
+        let log_probs = engine.log_probs(&Points::plain(), &packed.tokens)?;
+        for (i, spans) in order[done..done + taken].iter().zip(&packed.spans) {
+            scores[*i] = spans.iter().map(|span| OptionScore::of(&log_probs[span.clone()])).collect();
+        }
+        done += taken;
+        on_pass(done)?;
+    }
+    Ok(scores)
+}
+
+/// The loss of an example in nats, and its weight in the mean.
+///
+/// `Options`: the cross-entropy `log Σⱼ exp(sⱼ) − s_gold` over the options with their scores s as logits, weight 1.
+/// `Target`: the mean negative log-probability of the gold option's tokens, weight their number (MeZO, authors' code).
+///
+/// # Errors
+/// An example without a gold option.
+pub fn loss(kind: LossKind, scores: &[OptionScore], gold: Option<usize>) -> Result<(f64, f64)> {
+    let right = gold.and_then(|g| scores.get(g)).ok_or(Error::NoGold)?;
+    Ok(match kind {
+        LossKind::Target => (-right.mean(), right.tokens as f64),
+        LossKind::Options => (log_sum_exp(scores) - right.mean(), 1.0),
+    })
+}
+
+/// `log Σ exp(s)`, stable; not a number where a score is none.
+fn log_sum_exp(scores: &[OptionScore]) -> f64 {
+    // f64::max passes over what is no number, so these are asked for first.
+    if scores.iter().any(|s| s.mean().is_nan()) {
+        return f64::NAN;
+    }
+    let top = scores.iter().map(OptionScore::mean).fold(f64::NEG_INFINITY, f64::max);
+    if !top.is_finite() {
+        return f64::NAN;
+    }
+    top + scores.iter().map(|s| (s.mean() - top).exp()).sum::<f64>().ln()
+}
+
+/// The weighted mean of the losses of labelled examples, in nats, summed in f64 in the order of the examples.
+///
+/// # Errors
+/// An example without a gold option; no example.
+pub fn mean_loss(kind: LossKind, examples: &[EncodedExample], scores: &[Vec<OptionScore>]) -> Result<f64> {
+    let (mut sum, mut weight) = (0.0, 0.0);
+    for (example, scores) in examples.iter().zip(scores) {
+        let (value, w) = loss(kind, scores, example.gold)?;
+        sum += w * value;
+        weight += w;
+    }
+    if weight == 0.0 { Err(Error::NoGold) } else { Ok(sum / weight) }
+}
+
+/// The option with the highest score, the first of equal ones; `None` where there are no options.
+pub fn prediction(scores: &[OptionScore]) -> Option<usize> {
+    let means: Vec<f64> = scores.iter().map(OptionScore::mean).collect();
+    (!means.is_empty()).then(|| predict(&means))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scored(sums: &[(f64, usize)]) -> Vec<OptionScore> {
+        sums.iter().map(|(sum, tokens)| OptionScore { sum: *sum, tokens: *tokens }).collect()
+    }
+
+    #[test]
+    fn losses_are_those_of_the_formulas() {
+        let scores = scored(&[(-2.0, 2), (-6.0, 3)]);
+        let (options, weight) = loss(LossKind::Options, &scores, Some(1)).unwrap();
+        // Means −1 and −2: cross-entropy of the second is ln(e^−1 + e^−2) + 2.
+        let expected = ((-1f64).exp() + (-2f64).exp()).ln() + 2.0;
+        assert!((options - expected).abs() < 1e-14 && weight == 1.0);
+        assert_eq!(loss(LossKind::Target, &scores, Some(1)).unwrap(), (2.0, 3.0));
+        assert!(matches!(loss(LossKind::Options, &scores, None), Err(Error::NoGold)));
+        assert!(matches!(loss(LossKind::Options, &scores, Some(2)), Err(Error::NoGold)));
+    }
+
+    #[test]
+    fn the_prediction_is_the_highest_mean() {
+        assert_eq!(prediction(&scored(&[(-4.0, 4), (-1.5, 1)])), Some(0));
+        assert_eq!(prediction(&[]), None);
+    }
+
+    #[test]
+    fn large_scores_do_not_overflow_and_broken_ones_show() {
+        let (value, _) = loss(LossKind::Options, &scored(&[(-2000.0, 1), (-1000.0, 1)]), Some(0)).unwrap();
+        assert!((value - 1000.0).abs() < 1e-9);
+        let (broken, _) = loss(LossKind::Options, &scored(&[(f64::NAN, 1), (-1.0, 1)]), Some(1)).unwrap();
+        assert!(broken.is_nan());
+    }
+}

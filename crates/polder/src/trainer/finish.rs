@@ -1,0 +1,92 @@
+//! The end of a run: the last weights, the score of the best ones, the log's last record.
+
+use polder_optim::trajectory::{Digest, End, Record, Replay, Trajectory, Writer};
+
+use super::data::TaskData;
+use super::method::with_moves;
+use super::session::{Choice, FINAL, keep, score, state};
+use super::start::{History, load_base, load_saved};
+use super::stop::Stop;
+use crate::config::Config;
+use crate::error::Result;
+use crate::event::{Event, Observer};
+use crate::model::Model;
+use crate::run::{RunFolder, State};
+
+/// What the end of a run needs, besides the weights.
+pub(super) struct Ending<'a> {
+    pub(super) config: &'a Config,
+    pub(super) run: &'a RunFolder,
+    pub(super) data: &'a TaskData,
+    pub(super) log: &'a mut Writer,
+    pub(super) history: &'a mut History,
+    pub(super) stop: &'a Stop,
+    pub(super) watch: &'a mut dyn Observer,
+}
+
+impl Ending<'_> {
+    /// Saves the last weights, scores the best ones (lowest dev loss; the last where there are no dev rows) on the
+    /// evaluation rows, and closes the log. What an earlier process did of it is not done again.
+    ///
+    /// # Errors
+    /// Weights that can't be saved or loaded; a failing evaluation; a log that can't be written.
+    pub(super) fn finish(&mut self, last: Model) -> Result<()> {
+        let steps = self.history.done;
+        let present = state(&last.loaded, steps, self.log)?;
+        let weights = Digest(last.loaded.params.digest()?);
+        let path = self.run.last();
+        if State::read(&path).is_none_or(|there| (there.step, &there.weights) != (steps, &present.weights)) {
+            self.log.sync()?;
+            present.save(&path, &last.loaded)?;
+            self.watch.event(&Event::Saved { step: steps, what: FINAL.to_owned(), path });
+        }
+        if !self.history.has_final(steps) && !self.data.eval.is_empty() {
+            let best = Choice::of(self.config)?.best(self.history).map_or(steps, |record| record.step);
+            if best == steps {
+                self.score(&last, best)?;
+            } else {
+                // Weights are held once: the last ones are saved and go before the best ones come.
+                drop(last);
+                let best_weights = self.load_best(best)?;
+                self.score(&best_weights, best)?;
+            }
+        }
+        if !self.history.ended {
+            self.log.append(&Record::End(End { steps, weights }))?;
+            self.log.sync()?;
+            self.history.ended = true;
+        }
+        self.run.checkpoints().clear()
+    }
+
+    /// The weights with the best dev score: those saved, or rebuilt from the log where they are not there.
+    fn load_best(&mut self, step: u64) -> Result<Model> {
+        let path = self.run.best();
+        if let Some(state) = State::read(&path).filter(|state| state.step == step) {
+            match load_saved(&path, &state, self.config) {
+                Ok(model) => return Ok(model),
+                Err(error) => {
+                    let text = format!("The best weights are rebuilt from the log: {error}");
+                    self.watch.event(&Event::Note { text });
+                }
+            }
+        }
+        let model = load_base(self.config)?;
+        let log = Trajectory::open(self.run.trajectory())?;
+        let mut replay = Replay::new(&log)?.map_optimizer(|optimizer| with_moves(log.header(), optimizer));
+        replay.check_base(&model.loaded.params)?;
+        replay.run(&model.loaded.params, 0..step, &mut |_| {})?;
+        state(&model.loaded, step, self.log)?.save(&path, &model.loaded)?;
+        Ok(model)
+    }
+
+    fn score(&mut self, model: &Model, step: u64) -> Result<()> {
+        let engine = model.engine();
+        let eval = &self.data.eval;
+        let (mut record, _) = score(&engine, self.data, FINAL, step, eval, self.config, self.stop, self.watch)?;
+        let (split, done) = (self.data.eval_split.to_string(), self.history.done);
+        record.more.insert("split".to_owned(), split.into());
+        record.more.insert("after".to_owned(), done.into());
+        keep(self.log, self.history, self.watch, record, false)
+    }
+}

@@ -1,0 +1,185 @@
+//! Training: from a plan to a run folder.
+
+mod data;
+mod finish;
+mod method;
+mod session;
+mod start;
+mod step;
+mod stop;
+
+use std::time::Instant;
+
+use polder_optim::Objective;
+use polder_optim::trajectory::{Durability, Trajectory, Writer};
+use polder_perturb::Seed;
+
+pub use data::{TaskData, task_of};
+pub use method::Method;
+pub use start::{matches, set_trainable};
+pub use step::StepReport;
+pub use stop::{Stop, Stopped};
+
+pub(crate) use method::with_moves;
+
+
+use crate::batching::{BatchSize, Batching};
+use crate::config::{Batch, Config, Probe};
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::event::{Event, Observer};
+use crate::in_place::InPlace;
+use crate::model::Model;
+use crate::objective::{PassLayout, PromptLoss};
+use crate::plan::Plan;
+use crate::run::{MetricsLog, RunFolder, check_plan, cut_metrics, write_file};
+use finish::Ending;
+use session::Session;
+use start::History;
+use step::Stepper;
+
+/// What a run is told besides its configuration.
+#[derive(Debug, Clone, Default)]
+pub struct TrainOptions {
+    /// What may end it early.
+    pub stop: Stop,
+    /// The configuration as it was given, kept as `RUN/config.toml`.
+    pub config_text: Option<String>,
+    /// Read the two points of a direction one after the other: half the activations, about twice the time for weights.
+    pub one_point_a_pass: bool,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All steps are done.
+    Finished,
+    /// It was stopped, and can be resumed.
+    Stopped {
+        /// Steps that are done.
+        step: u64,
+        /// Why.
+        reason: Stopped,
+    },
+}
+
+/// Trains, or goes on training where `run` was begun before.
+///
+/// The plan goes into `RUN/plan.json`; at a resume it is compared with the one there, key by key.
+///
+/// # Errors
+/// Whatever keeps the run from starting, a loss that is not finite, a log or last weights that can't be written. The
+/// run can be resumed after each of them.
+pub fn train(plan: &Plan, run: &RunFolder, options: &TrainOptions, watch: &mut dyn Observer) -> Result<Outcome> {
+    let begin = Instant::now();
+    let (config, data) = (&plan.config, &plan.data);
+    set_threads(config.threads);
+    let log = start::log_of(run)?;
+    if let Some(log) = &log {
+        check_plan(&run.read_plan()?, &plan.to_json(), log.steps(), method::steps_bind(config))?;
+    }
+    let (model, from) = start::load_latest(config, run, log.as_ref(), watch)?;
+    let method = Method::of(config)?;
+    let (mut log, mut history) = open_log(plan, run, options, (&model, from), &method, log)?;
+    let mut metrics = MetricsLog::append_to(&run.metrics())?;
+    let mut watch = Pair(&mut metrics, watch);
+    watch.event(&Event::Started { done: history.done, total: config.steps, run: run.path().to_owned() });
+
+    let stopped = {
+        let engine = model.engine();
+        let objective = objective(config, options, &engine, data, method.mode.law);
+        let (seed, params) = (Seed(config.seed), &model.loaded.params);
+        let mut stepper = Stepper { seed, total: config.steps, method, objective, params };
+        let saved = (from > 0 && from == history.done).then_some(from);
+        let (loaded, engine, log) = (&model.loaded, &engine, &mut log);
+        let (history, stop, watch) = (&mut history, &options.stop, &mut watch as &mut dyn Observer);
+        Session { config, run, loaded, engine, data, log, history, stop, watch, saved }.steps(&mut stepper)?
+    };
+    let stopped = match stopped {
+        Some(reason) => Some(reason),
+        None => {
+            let (log, history, stop) = (&mut log, &mut history, &options.stop);
+            match (Ending { config, run, data, log, history, stop, watch: &mut watch }).finish(model) {
+                Err(error) if error.is_stop() => Some(options.stop.now().unwrap_or(Stopped::Asked)),
+                ended => ended.map(|()| None)?,
+            }
+        }
+    };
+    watch.event(&Event::Finished {
+        step: history.done,
+        total: config.steps,
+        seconds: begin.elapsed().as_secs_f64(),
+        forwards: history.all_forwards(),
+    });
+    Ok(stopped.map_or(Outcome::Finished, |reason| Outcome::Stopped { step: history.done, reason }))
+}
+
+/// Begins the log, or checks it and brings the weights to its end.
+fn open_log(
+    plan: &Plan,
+    run: &RunFolder,
+    options: &TrainOptions,
+    (model, from): (&Model, u64),
+    method: &Method,
+    log: Option<Trajectory>,
+) -> Result<(Writer, History)> {
+    let params = &model.loaded.params;
+    let header = method.header(&plan.config, params, &plan.data.fingerprint)?;
+    let opened = match log {
+        Some(log) => {
+            start::catch_up(params, from, &log, &header)?;
+            let (writer, log) = Writer::open_for_append(log.path(), Durability::Process)?;
+            cut_metrics(&run.metrics(), log.steps())?;
+            run.write_plan(&plan.to_json())?;
+            (writer, History::of(&log)?)
+        }
+        None => {
+            start::clear_beginnings(run)?;
+            run.write_plan(&plan.to_json())?;
+            (Writer::create(run.trajectory(), &header, Durability::Process)?, History::default())
+        }
+    };
+    if let Some(text) = &options.config_text {
+        write_file(&run.config(), text.as_bytes())?;
+    }
+    Ok(opened)
+}
+
+/// The loss of the configured task, probed as configured.
+fn objective<'a>(
+    config: &Config,
+    options: &TrainOptions,
+    engine: &'a Engine<'a>,
+    data: &'a TaskData,
+    law: polder_perturb::Law,
+) -> Box<dyn Objective + 'a> {
+    let size = match config.batch {
+        Batch::Count(n) => BatchSize::Examples(n.min(data.train.len())),
+        Batch::Full => BatchSize::Full,
+    };
+    let batching = Batching::new(data.train.len(), size, config.seed);
+    let layout = PassLayout { micro_batch: config.micro_batch, paired: !options.one_point_a_pass };
+    let loss = PromptLoss::new(engine, &data.train, data.kind, batching, law, layout);
+    match config.probe {
+        Probe::Read => Box::new(loss.stopped_by(options.stop.flag())),
+        // A step that is broken off would leave the weights moved.
+        Probe::InPlace => Box::new(InPlace::new(loss, engine.params(), law)),
+    }
+}
+
+/// Sets how many threads compute, for the whole process; the first call holds.
+pub fn set_threads(threads: Option<usize>) {
+    let threads = threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
+    // A pool that is there already was set up by an earlier run in this process; results don't depend on it.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+}
+
+/// Two observers, told in order.
+struct Pair<'a>(&'a mut dyn Observer, &'a mut dyn Observer);
+
+impl Observer for Pair<'_> {
+    fn event(&mut self, event: &Event) {
+        self.0.event(event);
+        self.1.event(event);
+    }
+}

@@ -1,0 +1,218 @@
+//! Where a run starts: from the base weights, or where its log ends.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use polder_optim::trajectory::{Digest, Evaluation, Header, Record, Replay, Trajectory};
+use polder_perturb::ParamSet;
+
+use super::method::with_moves;
+use super::session::FINAL;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::event::{Event, Observer};
+use crate::model::{Model, find};
+use crate::run::{RunFolder, State, check_headers};
+
+/// What the log of a run says of its past.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// Steps that are done.
+    pub(super) done: u64,
+    /// Scores that were measured.
+    pub(super) evaluations: Vec<Evaluation>,
+    /// Forward passes of a whole batch that the steps took.
+    pub(super) forwards: u64,
+    /// Whether the run ended at its last step.
+    pub(super) ended: bool,
+}
+
+impl History {
+    /// Reads a log.
+    pub(super) fn of(trajectory: &Trajectory) -> Result<Self> {
+        let mut history = Self { done: trajectory.steps(), ended: trajectory.end().is_some(), ..Self::default() };
+        for record in trajectory.records() {
+            match record? {
+                Record::Step(step) => history.forwards += step.losses.len() as u64,
+                Record::Evaluation(evaluation) => history.evaluations.push(evaluation),
+                Record::Note(_) | Record::End(_) => {}
+            }
+        }
+        Ok(history)
+    }
+}
+
+impl History {
+    /// Forward passes of a whole batch so far, evaluations counted as so many batches.
+    pub(super) fn all_forwards(&self) -> u64 {
+        let of = |e: &Evaluation| e.more.get("forwards").and_then(serde_json::Value::as_u64).unwrap_or_default();
+        self.forwards + self.evaluations.iter().map(of).sum::<u64>()
+    }
+
+    /// Whether the last score is known, for a run of that many steps.
+    pub(super) fn has_final(&self, steps: u64) -> bool {
+        let after = |e: &Evaluation| e.more.get("after").and_then(serde_json::Value::as_u64) == Some(steps);
+        self.evaluations.iter().any(|e| e.name == FINAL && after(e))
+    }
+}
+
+/// The log of a run that goes on; `None` where there is none yet.
+///
+/// # Errors
+/// A log that can't be read, or that is damaged before its end.
+pub(super) fn log_of(run: &RunFolder) -> Result<Option<Trajectory>> {
+    if !run.is_resumed() || !run.trajectory().exists() {
+        return Ok(None);
+    }
+    Ok(Some(Trajectory::open(run.trajectory())?))
+}
+
+/// Loads the weights that a run goes on from, and how many steps they have behind them.
+///
+/// The latest saved weights that the log covers and whose digest is right; the base weights where there are none.
+///
+/// # Errors
+/// The base weights can't be loaded.
+pub(super) fn load_latest(
+    config: &Config,
+    run: &RunFolder,
+    log: Option<&Trajectory>,
+    watch: &mut dyn Observer,
+) -> Result<(Model, u64)> {
+    for (path, state) in log.map_or_else(Vec::new, |log| saved(run, log)) {
+        match load_saved(&path, &state, config) {
+            Ok(model) => return Ok((model, state.step)),
+            Err(error) => {
+                let text = format!("The weights of step {} are passed over: {error}", state.step);
+                watch.event(&Event::Note { text });
+            }
+        }
+    }
+    Ok((load_base(config)?, 0))
+}
+
+/// Loads the base weights of a configuration.
+///
+/// # Errors
+/// A model that can't be loaded; no parameter that may change.
+pub(super) fn load_base(config: &Config) -> Result<Model> {
+    let mut model = Model::load(&find(&config.model.path)?.path, config.model.dtype, &config.device.open())?;
+    set_trainable(&mut model, &config.trainable)?;
+    Ok(model)
+}
+
+/// Loads weights that a run saved, and checks their digest.
+///
+/// # Errors
+/// Weights that can't be loaded, or are others than the sidecar says.
+pub(super) fn load_saved(path: &Path, state: &State, config: &Config) -> Result<Model> {
+    let mut model = Model::load(path, config.model.dtype, &config.device.open())?;
+    set_trainable(&mut model, &config.trainable)?;
+    if Digest(model.loaded.params.digest()?).to_string() != state.weights {
+        let reason = "its weights are not those that were saved".to_owned();
+        return Err(Error::Damaged { path: path.to_owned(), reason });
+    }
+    Ok(model)
+}
+
+/// The saved weights that a log covers, the latest first.
+fn saved(run: &RunFolder, log: &Trajectory) -> Vec<(PathBuf, State)> {
+    let of = |path: PathBuf| State::read(&path).map(|state| (path, state));
+    let mut all: Vec<(PathBuf, State)> = run.checkpoints().list().into_iter().map(|c| (c.path, c.state)).collect();
+    all.extend(of(run.last()));
+    all.extend(of(run.best()));
+    all.retain(|(_, state)| state.step <= log.steps() && state.trajectory_bytes <= log.bytes());
+    all.sort_by_key(|(_, state)| std::cmp::Reverse(state.step));
+    all
+}
+
+/// Brings weights of step `from` to the end of the log.
+///
+/// # Errors
+/// The header is not that of this run; the base weights are others; a step can't be applied.
+pub(super) fn catch_up(params: &ParamSet, from: u64, log: &Trajectory, header: &Header) -> Result<()> {
+    check_headers(log.header(), header)?;
+    let mut replay = Replay::new(log)?.map_optimizer(|optimizer| with_moves(log.header(), optimizer));
+    if from == 0 {
+        replay.check_base(params)?;
+    }
+    replay.run(params, from..log.steps(), &mut |_| {})?;
+    Ok(())
+}
+
+/// Says which parameters may change.
+///
+/// # Errors
+/// None of them may.
+pub fn set_trainable(model: &mut Model, patterns: &[String]) -> Result<()> {
+    let params = &mut model.loaded.params;
+    params.set_trainable(|name| patterns.iter().any(|p| matches(p, name)));
+    if params.trainable_elements() == 0 {
+        return Err(Error::NothingTrainable { patterns: patterns.join(", ") });
+    }
+    Ok(())
+}
+
+/// Whether a name fits a pattern: `*` matches any text, `?` one character, `all` everything.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    fn fits(pattern: &[char], name: &[char]) -> bool {
+        // Positions in the pattern that the name read so far can have reached.
+        let mut at = vec![false; pattern.len() + 1];
+        at[0] = true;
+        let spread = |at: &mut Vec<bool>| {
+            for i in 0..pattern.len() {
+                if at[i] && pattern[i] == '*' {
+                    at[i + 1] = true;
+                }
+            }
+        };
+        spread(&mut at);
+        for c in name {
+            let mut next = vec![false; pattern.len() + 1];
+            for i in 0..pattern.len() {
+                match pattern[i] {
+                    '*' if at[i] => next[i] = true,
+                    p if at[i] && (p == '?' || p == *c) => next[i + 1] = true,
+                    _ => {}
+                }
+            }
+            at = next;
+            spread(&mut at);
+        }
+        at[pattern.len()]
+    }
+    pattern == "all" || fits(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>())
+}
+
+/// Removes what a run that never wrote its log has left.
+pub(super) fn clear_beginnings(run: &RunFolder) -> Result<()> {
+    let path = run.metrics();
+    match fs::remove_file(&path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::Io { action: "remove", path, source })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_names() {
+        for (pattern, name, expected) in [
+            ("all", "model.norm.weight", true),
+            ("*", "", true),
+            ("model.layers.*.q_proj.weight", "model.layers.11.self_attn.q_proj.weight", true),
+            ("model.layers.?.mlp*", "model.layers.3.mlp.up_proj.weight", true),
+            ("model.layers.?.mlp*", "model.layers.13.mlp.up_proj.weight", false),
+            ("*norm", "model.norm.weight", false),
+            ("*norm*", "model.norm.weight", true),
+            ("**a**", "banana", true),
+            ("", "x", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! One step of the algorithm.
+
+use polder_optim::trajectory::{Record, Step, Writer};
+use polder_optim::{Batch, Objective, StepContext, rounding_seed, step_seeds};
+use polder_perturb::{ParamSet, Seed};
+
+use super::method::Method;
+use crate::error::Result;
+
+/// What a step did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepReport {
+    /// The step, from 0.
+    pub step: u64,
+    /// The mean loss over the points that were read, in nats.
+    pub loss: f64,
+    /// The slope along each direction, in nats.
+    pub projected: Vec<f64>,
+    /// The learning rate.
+    pub lr: f64,
+    /// Forward passes of a whole batch that it took.
+    pub forwards: u64,
+}
+
+/// Everything that a step needs.
+pub(super) struct Stepper<'a> {
+    pub(super) seed: Seed,
+    pub(super) total: u64,
+    pub(super) method: Method,
+    pub(super) objective: Box<dyn Objective + 'a>,
+    pub(super) params: &'a ParamSet,
+}
+
+impl Stepper<'_> {
+    /// Takes seeds, asks for losses, combines them, logs the exact update, applies it.
+    ///
+    /// The record is in the log before the weights change; these live in memory only, so a run that is killed anywhere
+    /// here loses at most this step.
+    pub(super) fn step(&mut self, step: u64, log: &mut Writer) -> Result<StepReport> {
+        let Self { seed, total, method, objective, params } = self;
+        let elements = params.trainable_elements();
+        let context = StepContext { step, total: *total, batch: Batch(step), elements };
+        let lr = method.schedule.lr(method.optimizer.learning_rate(), step, *total);
+
+        let seeds = step_seeds(*seed, step, method.estimator.directions());
+        let probes = method.estimator.probes(&context, &seeds);
+        let losses = objective.losses(context.batch, &probes).map_err(polder_optim::Error::from)?;
+        let estimate = method.estimator.combine(&context, &seeds, &losses)?;
+        let applied = method.optimizer.decide(&estimate, lr, rounding_seed(*seed, step))?;
+        log.append(&Record::Step(Step::new(&context, &applied, losses.means(), lr)))?;
+        method.optimizer.apply(params, &method.mode, &applied)?;
+
+        let forwards = objective.forwards(losses.points.len());
+        Ok(StepReport { step, loss: estimate.loss, projected: estimate.projected, lr, forwards })
+    }
+}

@@ -1,0 +1,196 @@
+//! The promises about bits, kept by the real binary on tiny models.
+
+mod fixture;
+
+use std::fs;
+
+use fixture::{Place, fail, metrics, str, succeed, tables, text, weights};
+
+/// Trains with extra `--set` arguments; gives the run folder.
+fn train(place: &Place, config: &std::path::Path, run: &str, sets: &[&str]) -> std::path::PathBuf {
+    let run = place.path(run);
+    let mut args = vec!["train", str(config), "--run", str(&run)];
+    sets.iter().for_each(|set| args.extend(["--set", set]));
+    succeed(&args);
+    run
+}
+
+#[test]
+fn a_rate_of_zero_leaves_every_bit() {
+    for place in [Place::llama(), Place::opt()] {
+        for dtype in ["f32", "bf16", "f16"] {
+            let config = place.config("zero.toml", "", &tables(dtype, "0"));
+            let run = train(&place, &config, &format!("zero-{dtype}"), &["steps=12"]);
+            // The weights as they are after loading: a run of no steps.
+            let base = train(&place, &config, &format!("base-{dtype}"), &["steps=0"]);
+            let (before, after) = (weights(&base.join("final")), weights(&run.join("final")));
+            assert!(!before.is_empty() && before == after, "{dtype}");
+            assert_eq!(before, weights(&run.join("best")), "{dtype}");
+            if dtype == "f32" {
+                assert_eq!(before, weights(&place.path("model")), "loading and saving keep f32 weights");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_moves_the_weights_and_replay_rebuilds_them() {
+    for place in [Place::llama(), Place::opt()] {
+        for dtype in ["f32", "bf16", "f16"] {
+            let config = place.config("move.toml", "", &tables(dtype, "1e-2"));
+            let run = train(&place, &config, &format!("run-{dtype}"), &["steps=15"]);
+            let after = weights(&run.join("final"));
+            assert_ne!(after, weights(&place.path("model")));
+            for (source, out) in [(run.clone(), "from-run"), (run.join("trajectory"), "from-log")] {
+                let out = place.path(&format!("{out}-{dtype}"));
+                succeed(&["replay", str(&source), "--out", str(&out)]);
+                assert_eq!(after, weights(&out), "{dtype}");
+                assert!(out.join("config.json").exists() && out.join("tokenizer.json").exists());
+            }
+        }
+    }
+}
+
+#[test]
+fn threads_and_micro_batches_change_no_bit() {
+    for (task, data) in [("sst2", "data"), ("copa", "copa")] {
+        let place = Place::llama();
+        let config = place.config("many.toml", "", &tables("bf16", "1e-2"));
+        let sets = |more: &[&str]| {
+            let mut all = vec![format!("task.name={task}"), format!("task.data={}", str(&place.path(data)))];
+            all.extend(["steps=12", "batch=16", "task.train=28"].map(str::to_owned));
+            all.extend(more.iter().map(|s| (*s).to_owned()));
+            all
+        };
+        let runs: Vec<_> = [&["threads=1"][..], &["threads=2"], &["threads=3"], &["micro_batch=1"], &["micro_batch=3"]]
+            .iter()
+            .enumerate()
+            .map(|(i, more)| {
+                let all = sets(more);
+                train(&place, &config, &format!("many-{i}"), &all.iter().map(String::as_str).collect::<Vec<_>>())
+            })
+            .collect();
+        let expected = weights(&runs[0].join("final"));
+        for run in &runs[1..] {
+            assert_eq!(expected, weights(&run.join("final")), "{task}: {run:?}");
+            let losses = |run: &std::path::Path| {
+                metrics(run).iter().map(|m| (m["step"].clone(), m["loss"].clone())).collect::<Vec<_>>()
+            };
+            assert_eq!(losses(&runs[0]), losses(run), "{task}: {run:?}");
+        }
+    }
+}
+
+#[test]
+fn a_run_in_pieces_is_the_run_in_one() {
+    let place = Place::opt();
+    let config = place.config("pieces.toml", "", &tables("bf16", "1e-2"));
+    let whole = train(&place, &config, "whole", &["steps=30"]);
+    let pieces = train(&place, &config, "pieces", &["steps=11"]);
+    for steps in ["20", "30"] {
+        succeed(&["train", str(&config), "--run", str(&pieces), "--resume", "--set", &format!("steps={steps}")]);
+    }
+    assert_eq!(weights(&whole.join("final")), weights(&pieces.join("final")));
+    let out = place.path("replayed");
+    succeed(&["replay", str(&pieces), "--out", str(&out)]);
+    assert_eq!(weights(&whole.join("final")), weights(&out));
+    // Checkpoints are a shortcut only: without any, resume replays the log from the base weights.
+    let again = train(&place, &config, "again", &["steps=11"]);
+    let _ = fs::remove_dir_all(again.join("checkpoints"));
+    fs::remove_dir_all(again.join("final")).unwrap();
+    succeed(&["train", str(&config), "--run", str(&again), "--resume", "--set", "steps=30"]);
+    assert_eq!(weights(&whole.join("final")), weights(&again.join("final")));
+}
+
+#[test]
+fn a_damaged_checkpoint_is_not_resumed_from() {
+    let place = Place::llama();
+    let config = place.config("damage.toml", "", &tables("f32", "1e-2"));
+    let whole = train(&place, &config, "whole", &["steps=20"]);
+    let run = train(&place, &config, "run", &["steps=10"]);
+    let file = run.join("final/model.safetensors");
+    let mut bytes = fs::read(&file).unwrap();
+    let last = bytes.len() - 3;
+    bytes[last] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    succeed(&["train", str(&config), "--run", str(&run), "--resume", "--set", "steps=20"]);
+    assert_eq!(weights(&whole.join("final")), weights(&run.join("final")));
+}
+
+#[test]
+fn keys_that_bits_depend_on_may_not_change_at_a_resume() {
+    let place = Place::llama();
+    let config = place.config("resume.toml", "", &tables("f32", "1e-2"));
+    let run = train(&place, &config, "run", &["steps=8"]);
+    let before = weights(&run.join("final"));
+    for set in ["optimizer.sgd.lr=1e-3", "seed=5", "batch=8", "estimator.two-point.eps=1e-3", "model.dtype=bf16", "task.seed=3"] {
+        let said = fail(&["train", str(&config), "--run", str(&run), "--resume", "--set", "steps=12", "--set", set]);
+        let (key, value) = set.split_once('=').unwrap();
+        assert!(said.contains(&format!("`{key}`")), "{set}: {said}");
+        assert!(said.contains(value.trim_start_matches("1e-")), "{set}: {said}");
+    }
+    assert_eq!(before, weights(&run.join("final")));
+    // Changed training rows are another run too, though no key says so.
+    let file = place.path("data/train.jsonl");
+    fs::write(&file, fs::read_to_string(&file).unwrap().replace("good", "fine")).unwrap();
+    let said = fail(&["train", str(&config), "--run", str(&run), "--resume", "--set", "steps=12"]);
+    assert!(said.contains("data"), "{said}");
+}
+
+#[test]
+fn a_run_folder_is_not_trained_in_twice_unasked() {
+    let place = Place::llama();
+    let config = place.config("twice.toml", "", &tables("f32", "1e-3"));
+    let run = train(&place, &config, "run", &["steps=3"]);
+    let said = fail(&["train", str(&config), "--run", str(&run)]);
+    assert!(said.contains("--resume"), "{said}");
+    let said = fail(&["train", str(&config), "--run", str(&place.path("nothing")), "--resume"]);
+    assert!(said.contains("no run"), "{said}");
+    let file = place.path("file");
+    fs::write(&file, "x").unwrap();
+    let said = fail(&["train", str(&config), "--run", str(&file.join("run"))]);
+    assert!(said.contains("file/run") || said.contains("file"), "{said}");
+}
+
+#[test]
+fn the_probe_in_place_agrees_and_is_replayed_with_its_drift() {
+    let place = Place::llama();
+    let config = place.config("probe.toml", "", &tables("f32", "1e-3"));
+    let read = train(&place, &config, "read", &["steps=10"]);
+    let in_place = train(&place, &config, "in-place", &["steps=10", "probe=in-place"]);
+    let losses = |run| -> Vec<f64> { metrics(run).iter().filter_map(|m| m["loss"].as_f64()).collect() };
+    let (a, b) = (losses(&read), losses(&in_place));
+    assert!(!a.is_empty() && a.len() == b.len());
+    for (x, y) in a.iter().zip(&b) {
+        // In f32 the moves leave about 1e-8 of a weight a step, and a loss is of the order of 1.
+        assert!((x - y).abs() < 1e-4 * x.abs().max(1.0), "{x} {y}");
+    }
+    assert_ne!(weights(&read.join("final")), weights(&in_place.join("final")), "moving and moving back leaves residue");
+    let log = text(&fs::read(in_place.join("trajectory")).unwrap());
+    assert!(log.contains("\"in-place\""), "the header says how the weights were probed");
+    let out = place.path("replayed");
+    succeed(&["replay", str(&in_place), "--out", str(&out)]);
+    assert_eq!(weights(&in_place.join("final")), weights(&out));
+}
+
+#[test]
+fn losses_that_are_not_finite_stop_the_run_and_leave_it_resumable() {
+    let place = Place::llama();
+    let probe = place.config("probe.toml", "", &tables("f32", "0"));
+    let slope = metrics(&train(&place, &probe, "probe", &["steps=1"]))
+        .iter()
+        .find_map(|line| line["projected"][0].as_f64())
+        .unwrap();
+    // The first update is finite, but with the direction's tails takes some weights beyond f32.
+    let config = place.config("wild.toml", "", &tables("f32", &format!("{:e}", 2e38 / slope.abs())));
+    let run = place.path("run");
+    for resume in [&[][..], &["--resume"]] {
+        let said = fail(&[&["train", str(&config), "--run", str(&run)], resume].concat());
+        assert!(said.contains("the loss is") && said.contains("at step 1"), "{said}");
+        assert!(said.contains("hint: "), "{said}");
+    }
+    // What was done before is there: the log replays to weights.
+    let replayed = place.path("replayed");
+    succeed(&["replay", str(&run), "--out", str(&replayed)]);
+    assert!(!weights(&replayed).is_empty());
+}

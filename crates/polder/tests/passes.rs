@@ -1,0 +1,99 @@
+//! A loss has the same bits however its passes are laid out.
+
+mod fixture;
+
+use fixture::Place;
+use polder::batching::{BatchSize, Batching};
+use polder::config::Config;
+use polder::engine::Engine;
+use polder::model::Model;
+use polder::objective::{PassLayout, PromptLoss};
+use polder::plan::Plan;
+use polder::scoring::score;
+use polder_optim::{Batch, Losses, Objective};
+use polder_perturb::{Law, Seed, Shift};
+use polder_tasks::{EncodedExample, EncodedOption};
+
+/// The plan and the model of a tiny run, by task.
+fn prepared(place: &Place, task: &str, data: &str, dtype: &str) -> (Plan, Model) {
+    let config = place.config("passes.toml", "", &fixture::tables(dtype, "1e-3"));
+    let sets = [format!("task.name={task}"), format!("task.data={}", fixture::str(&place.path(data)))];
+    let plan = Plan::new(Config::load(&config, &sets).unwrap()).unwrap();
+    let model = Model::load(&plan.config.model.path, plan.config.model.dtype, &candle_core::Device::Cpu).unwrap();
+    (plan, model)
+}
+
+fn points() -> Vec<Shift> {
+    let pair = |seed| [Shift::along(Seed(seed), 1e-2), Shift::along(Seed(seed), -1e-2)];
+    [pair(5), pair(6)].concat()
+}
+
+/// The bits of all losses.
+fn bits(losses: &Losses) -> Vec<Vec<u64>> {
+    losses.points.iter().map(|row| row.iter().map(|l| l.to_bits()).collect()).collect()
+}
+
+fn losses(engine: &Engine<'_>, plan: &Plan, size: BatchSize, micro_batch: Option<usize>, paired: bool) -> Losses {
+    let data = &plan.data;
+    let batching = Batching::new(data.train.len(), size, 3);
+    let layout = PassLayout { micro_batch, paired };
+    PromptLoss::new(engine, &data.train, data.kind, batching, Law::Gaussian, layout).losses(Batch(2), &points()).unwrap()
+}
+
+#[test]
+fn neither_micro_batches_nor_pairing_change_a_loss() {
+    for (task, data) in [("sst2", "data"), ("copa", "copa")] {
+        for (place, dtype) in [(Place::llama(), "f32"), (Place::opt(), "bf16"), (Place::llama(), "f16")] {
+            let (plan, model) = prepared(&place, task, data, dtype);
+            let engine = model.engine();
+            let whole = losses(&engine, &plan, BatchSize::Examples(16), None, true);
+            assert_eq!((whole.points.len(), whole.points[0].len(), whole.weights.len()), (4, 16, 16));
+            assert!(whole.points.iter().flatten().all(|l| l.is_finite() && *l > 0.0));
+            assert_ne!(bits(&whole)[0], bits(&whole)[1], "the points are different ones");
+            for (micro_batch, paired) in [(Some(1), true), (Some(3), true), (Some(16), false), (Some(1), false)] {
+                let other = losses(&engine, &plan, BatchSize::Examples(16), micro_batch, paired);
+                assert_eq!(bits(&whole), bits(&other), "{task} {dtype} {micro_batch:?} {paired}");
+                assert_eq!(whole.weights, other.weights);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_full_batch_holds_the_losses_of_its_parts() {
+    let place = Place::llama();
+    let (plan, model) = prepared(&place, "copa", "copa", "f32");
+    let engine = model.engine();
+    let full = losses(&engine, &plan, BatchSize::Full, None, true);
+    let part = losses(&engine, &plan, BatchSize::Examples(5), None, true);
+    let rows = Batching::new(plan.data.train.len(), BatchSize::Examples(5), 3).rows(Batch(2));
+    for (point, all) in part.points.iter().zip(&full.points) {
+        let expected: Vec<u64> = rows.iter().map(|row| all[*row].to_bits()).collect();
+        assert_eq!(point.iter().map(|l| l.to_bits()).collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn shared_prompts_and_packing_change_no_score() {
+    for (task, data) in [("sst2", "data"), ("copa", "copa")] {
+        for (place, dtype) in [(Place::llama(), "bf16"), (Place::opt(), "f32")] {
+            let (plan, model) = prepared(&place, task, data, dtype);
+            let engine = model.engine();
+            let examples = &plan.data.eval;
+            let scores = |examples: &[EncodedExample], rows| score(&engine, examples, rows, &mut |_| Ok(())).unwrap();
+            let packed = scores(examples, 2048);
+            for rows in [1, 40, 300] {
+                assert_eq!(packed, scores(examples, rows), "{task} {dtype} {rows}");
+            }
+            // Every option as an example of its own shares nothing and is run whole.
+            let alone: Vec<EncodedExample> = examples.iter().flat_map(|e| e.options.iter().map(single)).collect();
+            let flat: Vec<_> = packed.iter().flatten().copied().collect();
+            let separate: Vec<_> = scores(&alone, 100).into_iter().flatten().collect();
+            assert_eq!(flat, separate, "{task} {dtype}");
+        }
+    }
+}
+
+fn single(option: &EncodedOption) -> EncodedExample {
+    EncodedExample { idx: "0".to_owned(), options: vec![option.clone()], gold: Some(0), cut: 0 }
+}
