@@ -75,7 +75,8 @@ impl Evaluated {
         cost: Counts,
         seconds: f64,
     ) -> Result<Self> {
-        let predictions: Vec<usize> = scores.iter().map(|s| prediction(s).ok_or(Error::NoGold)).collect::<Result<_>>()?;
+        let predictions: Vec<usize> =
+            scores.iter().map(|s| prediction(s).ok_or(Error::NoGold)).collect::<Result<_>>()?;
         let gold: Vec<usize> = examples.iter().map(|e| e.gold.ok_or(Error::NoGold)).collect::<Result<_>>()?;
         let pairs: Vec<(usize, usize)> = gold.iter().copied().zip(predictions.iter().copied()).collect();
         let loss = mean_loss(kind, examples, &scores)?;

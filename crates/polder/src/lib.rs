@@ -1,1 +1,29 @@
-//! wip
+//! Fine-tunes language models with forward passes only.
+//!
+//! ```text
+//! config.toml ─parse─> Config ─check─> Plan
+//! folder or GGUF ─> LanguageModel + ParamSet       data ─Task─> Examples ─Encoder─> token ids
+//! loop: seeds ─> Estimator ─points─> Objective ─losses─> Estimator ─terms─> Optimizer ─> weights
+//!       └─ record ─> trajectory      └─ Event ─> observers
+//! end:  Hugging Face folder
+//! ```
+
+pub mod batching;
+pub mod config;
+pub mod engine;
+mod error;
+pub mod evaluation;
+pub mod event;
+pub mod in_place;
+pub mod memory;
+pub mod model;
+pub mod objective;
+pub mod packing;
+pub mod plan;
+pub mod replay;
+pub mod report;
+pub mod run;
+pub mod scoring;
+pub mod trainer;
+
+pub use error::{Error, Result};

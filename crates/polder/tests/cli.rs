@@ -18,7 +18,14 @@ fn help_goes_to_stdout_and_wrong_usage_exits_with_2() {
         assert!(text(&succeed(&[word, "--help"]).stdout).contains("Usage: polder"), "{word}");
     }
     assert!(text(&succeed(&["--version"]).stdout).starts_with("polder "));
-    for wrong in [&[][..], &["fly"], &["train"], &["train", "a.toml", "--max-time", "soon"], &["eval"], &["predict", "--model", "m"]] {
+    for wrong in [
+        &[][..],
+        &["fly"],
+        &["train"],
+        &["train", "a.toml", "--max-time", "soon"],
+        &["eval"],
+        &["predict", "--model", "m"],
+    ] {
         let out = polder(wrong);
         assert_eq!(out.status.code(), Some(2), "{wrong:?}: {}", text(&out.stderr));
         assert!(out.stdout.is_empty());
@@ -81,7 +88,10 @@ fn evaluation_prints_one_object_a_task_and_writes_samples() {
     let args = ["eval", "--model", str(&model), "--task", "sst2", "--data", str(&data), "--json"];
     let out = succeed(&[&args[..], &["--samples", str(&samples)]].concat());
     let found: Value = serde_json::from_slice(&out.stdout).unwrap();
-    assert_eq!((found["task"].as_str(), found["metric"].as_str(), found["n"].as_u64()), (Some("sst2"), Some("accuracy"), Some(24)));
+    assert_eq!(
+        (found["task"].as_str(), found["metric"].as_str(), found["n"].as_u64()),
+        (Some("sst2"), Some("accuracy"), Some(24))
+    );
     for key in ["score", "majority", "loss", "seconds", "forwards"] {
         assert!(found[key].is_number(), "{key}: {found}");
     }
@@ -114,10 +124,8 @@ fn several_tasks_and_missing_splits() {
     let args = ["eval", "--model", str(&model), "--task", "sst2", "--task", "copa", "--json"];
     let data = place.path("data");
     let out = succeed(&[&args[..], &["--data", str(&data), "--data", str(&copa)]].concat());
-    let tasks: Vec<Value> = text(&out.stdout)
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["task"].clone())
-        .collect();
+    let tasks: Vec<Value> =
+        text(&out.stdout).lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["task"].clone()).collect();
     assert_eq!(tasks, ["sst2", "copa"]);
     let out = succeed(&["eval", "--model", str(&model), "--task", "sst2", "--data", str(&data), "--split", "test"]);
     assert!(text(&out.stderr).contains("no test split"), "{}", text(&out.stderr));
@@ -127,7 +135,8 @@ fn several_tasks_and_missing_splits() {
     let said = fail(&["eval", "--model", str(&model), "--data", str(&data)]);
     assert!(said.contains("--task"), "{said}");
     let nowhere = place.path("no/samples");
-    let said = fail(&["eval", "--model", str(&model), "--task", "sst2", "--data", str(&data), "--samples", str(&nowhere)]);
+    let said =
+        fail(&["eval", "--model", str(&model), "--task", "sst2", "--data", str(&data), "--samples", str(&nowhere)]);
     assert!(said.contains("samples"), "{said}");
 }
 
@@ -150,7 +159,16 @@ fn predictions_of_rows_and_of_typed_text() {
     assert_eq!(typed["scores"], lines[0]["scores"]);
     let said = fail(&["predict", "--model", str(&model), "--task", "copa", "--text", "the street was wet"]);
     assert!(said.contains("copa"), "{said}");
-    let fields = ["--field", "premise=the street was wet.", "--field", "question=cause", "--field", "choice1=the rain was bad.", "--field", "choice2=the sun was bright."];
+    let fields = [
+        "--field",
+        "premise=the street was wet.",
+        "--field",
+        "question=cause",
+        "--field",
+        "choice1=the rain was bad.",
+        "--field",
+        "choice2=the sun was bright.",
+    ];
     let out = succeed(&[&["predict", "--model", str(&model), "--task", "copa"][..], &fields].concat());
     assert!(text(&out.stdout).contains('%'));
 }
@@ -183,11 +201,12 @@ fn a_reader_that_goes_away_is_no_error() {
     let place = Place::llama();
     let rows = place.path("rows.jsonl");
     fs::write(&rows, "{\"sentence\": \"a good film\"}\n".repeat(20_000)).unwrap();
-    let mut child = command(&["predict", "--model", str(&place.path("model")), "--task", "sst2", "--data", str(&rows), "--json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        command(&["predict", "--model", str(&place.path("model")), "--task", "sst2", "--data", str(&rows), "--json"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
     // Reading nothing and closing the pipe is what `head -0` does.
     drop(child.stdout.take());
     let status = child.wait().unwrap();

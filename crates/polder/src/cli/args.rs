@@ -196,7 +196,9 @@ mod tests {
 
     #[test]
     fn times() {
-        for (text, seconds) in [("90", 90.0), ("90s", 90.0), ("30m", 1800.0), ("1h30m", 5400.0), ("0.5s", 0.5), ("1d", 86400.0)] {
+        for (text, seconds) in
+            [("90", 90.0), ("90s", 90.0), ("30m", 1800.0), ("1h30m", 5400.0), ("0.5s", 0.5), ("1d", 86400.0)]
+        {
             assert_eq!(duration(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
         }
         for text in ["", "x", "1x", "m", "1.2.3s", "-1s", "1e99999h", "9999999999999999999999h"] {

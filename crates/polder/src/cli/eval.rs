@@ -8,7 +8,9 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use polder::evaluation::Evaluated;
 use polder::scoring::{OptionScore, ROWS_A_PASS, score};
-use polder_tasks::{DataFolder, Drawn, EncodedExample, Encoder, Example, PromptTask, SampleSpec, Split, Task, labelled, sample};
+use polder_tasks::{
+    DataFolder, Drawn, EncodedExample, Encoder, Example, PromptTask, SampleSpec, Split, Task, labelled, sample,
+};
 use serde_json::{Value, json};
 
 use super::Ended;
@@ -64,7 +66,12 @@ fn data_of(arguments: &EvalArgs, subject: &Subject, task: &PromptTask, number: u
         [] => subject.data(),
         [one] => Some(one.clone()),
         many => {
-            ensure!(many.len() == tasks, "{} tasks but {} data folders are given\nhint: give --data once, or once a task", tasks, many.len());
+            ensure!(
+                many.len() == tasks,
+                "{} tasks but {} data folders are given\nhint: give --data once, or once a task",
+                tasks,
+                many.len()
+            );
             many.get(number).cloned()
         }
     };
@@ -85,8 +92,7 @@ struct Rows {
 impl Rows {
     fn read(data: &Path, task: &PromptTask, arguments: &EvalArgs) -> Result<Self> {
         let folder = DataFolder::open(data).map_err(polder::Error::from)?;
-        let spec =
-            SampleSpec { train: 0, dev: 0, eval: None, eval_split: Some(arguments.split), per_class: None };
+        let spec = SampleSpec { train: 0, dev: 0, eval: None, eval_split: Some(arguments.split), per_class: None };
         let mut found = sample(&folder, task, &spec, 0).map_err(polder::Error::from)?;
         if let Some(limit) = arguments.limit {
             found.eval.truncate(usize::try_from(limit).unwrap_or(usize::MAX));

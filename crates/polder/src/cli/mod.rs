@@ -4,6 +4,7 @@ mod args;
 mod eval;
 mod fault;
 mod output;
+mod pace;
 mod plan;
 mod predict;
 mod progress;

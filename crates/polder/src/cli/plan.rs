@@ -38,7 +38,7 @@ fn times(measured: &Measured) -> String {
     let Measured { load, step, example, run } = measured;
     format!(
         "time       about {} for the run: loading {load:.1} s, {step:.3} s a step, {:.1} ms an evaluated example",
-        super::progress::time(*run),
+        super::pace::time(*run),
         1000.0 * example
     )
 }

@@ -89,4 +89,3 @@ fn own_dtype(path: &Path) -> Result<StorageType> {
         _ => StorageType::F32,
     })
 }
-

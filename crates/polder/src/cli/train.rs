@@ -19,16 +19,13 @@ pub(super) fn run(arguments: &TrainArgs) -> Result<Ended> {
     on_interrupt(&stop)?;
     let config = Config::load(&arguments.config, &arguments.sets).map_err(polder::Error::from)?;
     let path = run_folder(arguments)?;
-    // A folder that can't be used is known before anything is read.
-    let run = if arguments.resume { RunFolder::resume(&path)? } else { RunFolder::create(&path)? };
     let plan = Plan::new(config)?;
+    // A folder that can't be used is known before any weight is read; one is made only for a plan that can be run.
+    let run = if arguments.resume { RunFolder::resume(&path)? } else { RunFolder::create(&path)? };
     tell(arguments.quiet, plan.to_string().trim_end());
     tell(arguments.quiet, format!("run        {}", path.display()));
-    let options = TrainOptions {
-        stop,
-        config_text: std::fs::read_to_string(&arguments.config).ok(),
-        ..TrainOptions::default()
-    };
+    let options =
+        TrainOptions { stop, config_text: std::fs::read_to_string(&arguments.config).ok(), ..TrainOptions::default() };
     let mut watch = progress::observer(arguments.quiet);
     let outcome = train(&plan, &run, &options, watch.as_mut());
     drop(watch);
@@ -42,13 +39,18 @@ pub(super) fn run(arguments: &TrainArgs) -> Result<Ended> {
 }
 
 fn ended(outcome: Outcome, arguments: &TrainArgs, path: &Path) -> Ended {
-    let Outcome::Stopped { step, reason } = outcome else { return Ended::Well };
+    let Outcome::Stopped { step, reason } = outcome else {
+        return Ended::Well;
+    };
     let why = match reason {
         Stopped::Asked => "as asked",
         Stopped::TimeUp => "since its time is up",
     };
     tell(arguments.quiet, format!("The run was ended after {step} steps, {why}; nothing is lost."));
-    tell(false, format!("hint: go on with `polder train {} --run {} --resume`", arguments.config.display(), path.display()));
+    tell(
+        false,
+        format!("hint: go on with `polder train {} --run {} --resume`", arguments.config.display(), path.display()),
+    );
     if reason == Stopped::Asked { Ended::Interrupted } else { Ended::Well }
 }
 

@@ -3,13 +3,13 @@
 use polder_models::StorageType;
 use polder_tasks::{LossKind, Split};
 
+use super::Result;
 use super::error::ConfigError;
+use super::method::{Constant, Cosine, Estimator, Law, Linear, Optimizer, Schedule, Sgd, TwoPoint};
 use super::source::Source;
 use super::types::{
-    Arithmetic, Batch, Config, Constant, Cosine, Device, Estimator, EvalConfig, Law, Linear, ModelConfig, Optimizer,
-    OptionSource, Probe, Rounding, Save, Schedule, Sgd, TaskConfig, TwoPoint,
+    Arithmetic, Batch, Config, Device, EvalConfig, ModelConfig, OptionSource, Probe, Rounding, Save, TaskConfig,
 };
-use super::Result;
 
 /// Bounds that no sensible run reaches; they keep later products far from overflow.
 const MANY: u64 = 1 << 32;
@@ -163,4 +163,3 @@ fn eval(s: &Source, steps: u64) -> Result<EvalConfig> {
         before: s.truth("eval.before")?.unwrap_or(true),
     })
 }
-

@@ -3,7 +3,8 @@
 use polder_perturb as perturb;
 use polder_tasks::{BosPolicy, OptionsSpec, Overrides, SampleSpec};
 
-use super::types::{Config, Device, Estimator, Law, OptionSource, TaskConfig};
+use super::method::{Estimator, Law};
+use super::types::{Config, Device, OptionSource, TaskConfig};
 
 impl From<Law> for perturb::Law {
     fn from(law: Law) -> Self {

@@ -8,6 +8,7 @@ mod check;
 mod convert;
 mod error;
 mod keys;
+mod method;
 mod read;
 mod set;
 mod source;
@@ -19,11 +20,11 @@ use std::path::Path;
 
 pub use error::{ConfigError, Place};
 pub use keys::{KEYS, Key, Kind, nearest};
+pub use method::{Constant, Cosine, Estimator, Law, Linear, Optimizer, Schedule, Sgd, TwoPoint};
 pub use polder_models::StorageType as Storage;
 pub use polder_tasks::Split;
 pub use types::{
-    Arithmetic, Batch, Config, Constant, Cosine, Device, Estimator, EvalConfig, Law, Linear, ModelConfig, Optimizer,
-    OptionSource, Probe, Rounding, Save, Schedule, Sgd, TaskConfig, TwoPoint,
+    Arithmetic, Batch, Config, Device, EvalConfig, ModelConfig, OptionSource, Probe, Rounding, Save, TaskConfig,
 };
 
 use source::Source;
@@ -67,11 +68,7 @@ impl Config {
     }
 }
 
-fn flatten(
-    prefix: String,
-    value: serde_json::Value,
-    out: &mut std::collections::BTreeMap<String, serde_json::Value>,
-) {
+fn flatten(prefix: String, value: serde_json::Value, out: &mut std::collections::BTreeMap<String, serde_json::Value>) {
     match value {
         serde_json::Value::Null => {}
         serde_json::Value::Object(map) => {

@@ -9,7 +9,9 @@ use super::source::{Source, shown};
 impl Source {
     /// A whole number of a range.
     pub(super) fn integer(&self, key: &str, low: u64, high: u64) -> Result<Option<u64>> {
-        let Some((value, place)) = self.values.get(key) else { return Ok(None) };
+        let Some((value, place)) = self.values.get(key) else {
+            return Ok(None);
+        };
         let toml::Value::Integer(found) = value else {
             return Err(wrong_type(key, value, "a whole number", place));
         };
@@ -27,17 +29,15 @@ impl Source {
 
     /// A finite number that satisfies a predicate.
     pub(super) fn number(&self, key: &str, allowed: &str, fits: impl Fn(f64) -> bool) -> Result<Option<f64>> {
-        let Some((value, place)) = self.values.get(key) else { return Ok(None) };
+        let Some((value, place)) = self.values.get(key) else {
+            return Ok(None);
+        };
         let found = match value {
             toml::Value::Float(x) => *x,
             toml::Value::Integer(n) => *n as f64,
             _ => return Err(wrong_type(key, value, "a number", place)),
         };
-        if found.is_finite() && fits(found) {
-            Ok(Some(found))
-        } else {
-            Err(wrong_value(key, value, allowed, place))
-        }
+        if found.is_finite() && fits(found) { Ok(Some(found)) } else { Err(wrong_value(key, value, allowed, place)) }
     }
 
     /// A truth value.
@@ -71,7 +71,9 @@ impl Source {
 
     /// A path; a Hub id is refused by name.
     pub(super) fn path(&self, key: &str) -> Result<Option<PathBuf>> {
-        let Some(text) = self.text(key)? else { return Ok(None) };
+        let Some(text) = self.text(key)? else {
+            return Ok(None);
+        };
         if text.starts_with("hf://") {
             return Err(ConfigError::HubId { key: key.to_owned(), value: text, place: self.place(key) });
         }
@@ -80,7 +82,9 @@ impl Source {
 
     /// One of some words.
     pub(super) fn word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Result<Option<T>> {
-        let Some((value, place)) = self.values.get(key) else { return Ok(None) };
+        let Some((value, place)) = self.values.get(key) else {
+            return Ok(None);
+        };
         let toml::Value::String(found) = value else {
             return Err(wrong_type(key, value, &listed(words), place));
         };
@@ -92,7 +96,9 @@ impl Source {
 
     /// A list of texts, neither empty nor with an empty text.
     pub(super) fn texts(&self, key: &str) -> Result<Option<Vec<String>>> {
-        let Some((value, place)) = self.values.get(key) else { return Ok(None) };
+        let Some((value, place)) = self.values.get(key) else {
+            return Ok(None);
+        };
         let toml::Value::Array(items) = value else {
             return Err(wrong_type(key, value, "a list of texts", place));
         };

@@ -22,7 +22,9 @@ pub(super) fn apply(source: &mut Source, argument: &str) -> Result<()> {
 /// A value as TOML where it is that, else as text; a number or truth value given to a text key stays text.
 fn value(key: &str, text: &str) -> toml::Value {
     let plain = || toml::Value::String(text.to_owned());
-    let Some(value) = as_toml(text) else { return plain() };
+    let Some(value) = as_toml(text) else {
+        return plain();
+    };
     let wants_text = find(key).is_some_and(|k| k.kind != Kind::Value);
     let scalar = !matches!(value, toml::Value::String(_) | toml::Value::Array(_) | toml::Value::Table(_));
     if wants_text && scalar { plain() } else { value }

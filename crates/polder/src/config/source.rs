@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::Result;
 use super::error::{ConfigError, Place};
 use super::keys::{Kind, VARIANTS, find, is_table, nearest};
-use super::Result;
 
 /// A configuration is small; what is larger is some other file.
 const LIMIT: u64 = 1 << 20;
@@ -56,8 +56,11 @@ impl Source {
         let mut entries: Vec<_> = spans.iter().collect();
         entries.sort_by_key(|(key, _)| key.span().start);
         for (key, span) in entries {
-            let Some(value) = values.get(key.get_ref().as_ref()) else { continue };
-            let name = if prefix.is_empty() { key.get_ref().to_string() } else { format!("{prefix}.{}", key.get_ref()) };
+            let Some(value) = values.get(key.get_ref().as_ref()) else {
+                continue;
+            };
+            let name =
+                if prefix.is_empty() { key.get_ref().to_string() } else { format!("{prefix}.{}", key.get_ref()) };
             if find(&name).is_some() {
                 let value = resolve(&name, value.clone(), file.folder);
                 self.values.insert(name, (value, file.place(&span.span())));
@@ -114,7 +117,9 @@ impl Source {
     /// Chooses the variant that a name lies in, and drops the keys of any other one.
     fn replace_sibling(&mut self, name: &str, place: &Place) {
         for table in VARIANTS {
-            let Some(rest) = name.strip_prefix(table).and_then(|r| r.strip_prefix('.')) else { continue };
+            let Some(rest) = name.strip_prefix(table).and_then(|r| r.strip_prefix('.')) else {
+                continue;
+            };
             let variant = rest.split('.').next().unwrap_or(rest);
             if !is_table(&format!("{table}.{variant}")) {
                 continue;
@@ -141,6 +146,10 @@ fn not_a_table(name: &str, value: &toml::Value, place: Place) -> ConfigError {
 pub(super) fn shown(value: &toml::Value) -> String {
     let text = match value {
         toml::Value::Table(_) => "{ … }".to_owned(),
+        // As people write it: 1e-6, not 0.000001.
+        toml::Value::Float(x) if x.is_finite() && *x != 0.0 && !(1e-4..1e9).contains(&x.abs()) => {
+            format!("{x:e}")
+        }
         value => value.to_string(),
     };
     if text.chars().count() <= 60 { text } else { text.chars().take(57).chain("…".chars()).collect() }
@@ -161,9 +170,16 @@ fn resolve(name: &str, value: toml::Value, folder: &Path) -> toml::Value {
     }
 }
 
-/// Takes `.` and, where nothing is a link, `..` out of an absolute path.
+/// Takes `..` out of the folders of an absolute path, as far as they exist. The last part stays what it is: a link to a
+/// file may have a telling name where the file has none.
 fn tidy(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return path.to_owned() };
+    for folder in parent.ancestors() {
+        if let (Ok(real), Ok(rest)) = (folder.canonicalize(), parent.strip_prefix(folder)) {
+            return real.join(rest).join(name);
+        }
+    }
+    path.to_owned()
 }
 
 /// A file's text, for places.

@@ -74,17 +74,50 @@ fn a_configuration_survives_json_and_flat_names_are_keys() {
 
 /// A value of every key that differs from its default.
 const OTHER: &[(&str, &str)] = &[
-    ("seed", "7"), ("steps", "7"), ("batch", "7"), ("device", "auto"), ("threads", "7"), ("micro_batch", "7"),
-    ("max_length", "77"), ("probe", "in-place"), ("arithmetic", "f32"), ("rounding", "nearest"),
-    ("trainable", "[\"*.q_proj.*\"]"), ("clip", "7"), ("save.every", "7"), ("model.path", "m"), ("model.dtype", "f16"),
-    ("task.name", "copa"), ("task.file", "t.toml"), ("task.data", "d"), ("task.train", "7"), ("task.dev", "7"),
-    ("task.seed", "7"), ("task.per_class", "7"), ("task.prompt", "{{ a }}"), ("task.options", "choices"),
-    ("task.target", "answer"), ("task.label", "answer"), ("task.labels", "[\"a\"]"), ("task.joint", ""),
-    ("task.loss", "target"), ("task.bos", "false"), ("estimator.two-point.eps", "0.5"),
-    ("estimator.two-point.directions", "7"), ("estimator.two-point.law", "rademacher"), ("optimizer.sgd.lr", "7"),
-    ("optimizer.sgd.weight_decay", "7"), ("schedule.constant.warmup", "7"), ("schedule.linear.warmup", "7"),
-    ("schedule.linear.end", "0.5"), ("schedule.cosine.warmup", "7"), ("schedule.cosine.end", "0.5"),
-    ("eval.every", "7"), ("eval.split", "test"), ("eval.limit", "7"), ("eval.metric", "accuracy"),
+    ("seed", "7"),
+    ("steps", "7"),
+    ("batch", "7"),
+    ("device", "auto"),
+    ("threads", "7"),
+    ("micro_batch", "7"),
+    ("max_length", "77"),
+    ("probe", "in-place"),
+    ("arithmetic", "f32"),
+    ("rounding", "nearest"),
+    ("trainable", "[\"*.q_proj.*\"]"),
+    ("clip", "7"),
+    ("save.every", "7"),
+    ("model.path", "m"),
+    ("model.dtype", "f16"),
+    ("task.name", "copa"),
+    ("task.file", "t.toml"),
+    ("task.data", "d"),
+    ("task.train", "7"),
+    ("task.dev", "7"),
+    ("task.seed", "7"),
+    ("task.per_class", "7"),
+    ("task.prompt", "{{ a }}"),
+    ("task.options", "choices"),
+    ("task.target", "answer"),
+    ("task.label", "answer"),
+    ("task.labels", "[\"a\"]"),
+    ("task.joint", ""),
+    ("task.loss", "target"),
+    ("task.bos", "false"),
+    ("estimator.two-point.eps", "0.5"),
+    ("estimator.two-point.directions", "7"),
+    ("estimator.two-point.law", "rademacher"),
+    ("optimizer.sgd.lr", "7"),
+    ("optimizer.sgd.weight_decay", "7"),
+    ("schedule.constant.warmup", "7"),
+    ("schedule.linear.warmup", "7"),
+    ("schedule.linear.end", "0.5"),
+    ("schedule.cosine.warmup", "7"),
+    ("schedule.cosine.end", "0.5"),
+    ("eval.every", "7"),
+    ("eval.split", "test"),
+    ("eval.limit", "7"),
+    ("eval.metric", "accuracy"),
     ("eval.before", "false"),
 ];
 
@@ -133,7 +166,6 @@ fn bad_values_name_key_value_range_and_place() {
         ("every = 200", "split = \"dev\"", vec!["`eval.split` is \"dev\""]),
         ("name = \"sst2\"", "name = \"\"", vec!["`task.name` is \"\""]),
         ("path = \"Smol", "path = \"hf://o/Smol", vec!["Hub id", "later version"]),
-        ("[estimator.two-point]", "estimator = \"two-point\"\n[eval]", vec!["`estimator`: a table is expected"]),
         ("seed = 0", "seed = ", vec!["a.toml:1:"]),
         ("name = \"sst2\"", "", vec!["`task.name` is missing", "sst2"]),
     ] {
@@ -142,6 +174,7 @@ fn bad_values_name_key_value_range_and_place() {
             assert!(said.contains(part), "{to}: `{part}` is not in\n{said}");
         }
     }
+    assert!(report("estimator = \"two-point\"", &[]).contains("`estimator`: a table is expected, found string"));
     assert!(report("", &[]).contains("`model.path` is missing"));
 }
 
@@ -184,8 +217,13 @@ fn paths_start_at_the_file_or_at_the_working_folder() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("run.toml");
     std::fs::write(&file, GOOD).unwrap();
+    let real = folder.path().canonicalize().unwrap();
     let config = Config::load(&file, &[]).unwrap();
-    assert_eq!(config.task.data.unwrap(), folder.path().join("data/sst2"));
+    assert_eq!(config.task.data.unwrap(), real.join("data/sst2"));
+    std::fs::create_dir(folder.path().join("configs")).unwrap();
+    let file = folder.path().join("configs/run.toml");
+    std::fs::write(&file, GOOD.replace("data/sst2", "../data/sst2")).unwrap();
+    assert_eq!(Config::load(&file, &[]).unwrap().task.data.unwrap(), real.join("data/sst2"));
 }
 
 #[test]
@@ -223,4 +261,13 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_page_names_every_key_and_no_other() {
+    let page = include_str!("../../CONFIG.md");
+    let rows: Vec<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(key, _)| key).collect();
+    let keys: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+    assert_eq!(rows, keys);
 }

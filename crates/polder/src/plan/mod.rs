@@ -111,13 +111,8 @@ impl Plan {
         let model = model_facts(&config, &model)?;
         let cost = cost::of(&config, &model.1, &data, model.0.parameters);
         let notes = found.note.into_iter().chain(data.notes.iter().cloned()).collect();
-        let facts = Facts {
-            polder: env!("CARGO_PKG_VERSION"),
-            model: model.0,
-            data: data_facts(&config, &data),
-            cost,
-            notes,
-        };
+        let facts =
+            Facts { polder: env!("CARGO_PKG_VERSION"), model: model.0, data: data_facts(&config, &data), cost, notes };
         Ok(Self { config, facts, data })
     }
 

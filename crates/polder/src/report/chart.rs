@@ -49,10 +49,22 @@ impl Chart {
         for tick in y.ticks() {
             let at = at_y(tick);
             let _ = writeln!(out, "<path d=\"M{LEFT} {at:.1}H{}\" stroke=\"#ddd\"/>", WIDTH - RIGHT);
-            let _ = writeln!(out, "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>", LEFT - 6.0, at + 4.0, label(tick));
+            let _ = writeln!(
+                out,
+                "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+                LEFT - 6.0,
+                at + 4.0,
+                label(tick)
+            );
         }
         for tick in x.ticks() {
-            let _ = writeln!(out, "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>", at_x(tick), HEIGHT - 10.0, label(tick));
+            let _ = writeln!(
+                out,
+                "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+                at_x(tick),
+                HEIGHT - 10.0,
+                label(tick)
+            );
         }
         // Dots first, so that lines lie over them.
         let mut order: Vec<(usize, &Series)> = self.series.iter().enumerate().collect();
@@ -62,7 +74,11 @@ impl Chart {
             let places = series.points.iter().map(|p| (at_x(p.0), at_y(p.1)));
             if series.line {
                 let text: Vec<String> = places.clone().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-                let _ = writeln!(out, "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>", text.join(" "));
+                let _ = writeln!(
+                    out,
+                    "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
+                    text.join(" ")
+                );
             }
             if !series.line || series.points.len() < 40 {
                 let radius = if series.line { 3.0 } else { 1.2 };
@@ -74,7 +90,11 @@ impl Chart {
         let mut right = WIDTH - RIGHT;
         for (number, series) in self.series.iter().enumerate().filter(|(_, s)| !s.points.is_empty()) {
             let colour = COLOURS[number % COLOURS.len()];
-            let _ = writeln!(out, "<text x=\"{right}\" y=\"16\" text-anchor=\"end\" fill=\"{colour}\">{}</text>", super::escape(&series.name));
+            let _ = writeln!(
+                out,
+                "<text x=\"{right}\" y=\"16\" text-anchor=\"end\" fill=\"{colour}\">{}</text>",
+                super::escape(&series.name)
+            );
             right -= 7.5 * series.name.chars().count() as f64 + 20.0;
         }
         out + "</svg>\n"

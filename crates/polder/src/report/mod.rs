@@ -87,7 +87,8 @@ fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 
 /// Means of consecutive points, about a hundred of them.
 fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let mean = |chunk: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| chunk.iter().map(of).sum::<f64>() / chunk.len() as f64;
+    let mean =
+        |chunk: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| chunk.iter().map(of).sum::<f64>() / chunk.len() as f64;
     points.chunks(points.len().div_ceil(100).max(1)).map(|c| (mean(c, |p| p.0), mean(c, |p| p.1))).collect()
 }
 
@@ -116,7 +117,9 @@ fn table(lines: &[Value]) -> String {
     if rows.is_empty() {
         return rows;
     }
-    format!("<table><tr><th>step<th>rows<th>metric<th>score<th>95 % interval<th>majority<th>loss<th>n\n{rows}</table>\n")
+    format!(
+        "<table><tr><th>step<th>rows<th>metric<th>score<th>95 % interval<th>majority<th>loss<th>n\n{rows}</table>\n"
+    )
 }
 
 /// Text that is safe inside of HTML.

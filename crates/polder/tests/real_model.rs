@@ -1,0 +1,44 @@
+//! The real model on real data; skipped where these are not at hand.
+
+mod fixture;
+
+use std::fs;
+use std::path::PathBuf;
+
+use fixture::{str, succeed};
+use serde_json::Value;
+
+/// Folders named by the environment; says so where they are missing.
+fn given() -> Option<(PathBuf, PathBuf)> {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let both = folder("POLDER_TEST_MODEL").zip(folder("POLDER_TEST_DATA"));
+    if both.is_none() {
+        println!("skipped: POLDER_TEST_MODEL and POLDER_TEST_DATA name no folders");
+    }
+    both
+}
+
+#[test]
+fn scores_do_not_depend_on_the_batch_or_the_threads() {
+    let Some((model, data)) = given() else { return };
+    let (model, data) = (model.join("SmolLM2-135M-Instruct.Q4_1.gguf"), data.join("sst2"));
+    let place = tempfile::tempdir().unwrap();
+    let mut all = Vec::new();
+    for (batch, threads) in [("6", "2"), ("1", "1")] {
+        let samples = place.path().join(batch);
+        let args = ["eval", "--model", str(&model), "--task", "sst2", "--data", str(&data), "--limit", "6", "--json"];
+        let more = ["--batch", batch, "--threads", threads, "--samples", str(&samples)];
+        let out = succeed(&[&args[..], &more].concat());
+        let found: Value = serde_json::from_slice(&out.stdout).unwrap();
+        assert_eq!(found["n"], 6);
+        all.push(fs::read_to_string(samples).unwrap());
+    }
+    assert_eq!(all[0], all[1]);
+    // Two single-token options of a language model that knows English: both likelier than one in a vocabulary.
+    for line in all[0].lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        for score in line["scores"].as_array().unwrap() {
+            assert!(score.as_f64().unwrap() > -(49152f64.ln()), "{line}");
+        }
+    }
+}
