@@ -26,6 +26,7 @@ mod lanes;
 mod philox;
 mod portable;
 mod rademacher;
+mod rounds;
 #[cfg(test)]
 mod tests;
 

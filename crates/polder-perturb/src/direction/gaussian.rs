@@ -4,9 +4,9 @@
 //! `l = −ln(1 − x²)`, and far out in `√l`; splitting, logarithm and coefficients are this crate's own. The fit and the
 //! measured error are in `tests/golden/fit_gaussian.py` and `DIRECTIONS.md`.
 
-use super::kernel::Rounds;
 use super::lanes::{Lanes, four};
 use super::philox::{Domain, counter, philox4x32};
+use super::rounds::Rounds;
 use super::{ParamKey, Seed};
 
 /// Elements of 16 blocks: the unit that a vector path makes at once.
