@@ -60,7 +60,5 @@ fn rademacher_pair_f32(bencher: Bencher<'_, '_>, shape: (usize, usize, usize)) {
 fn candle_two_products_f32(bencher: Bencher<'_, '_>, (rows, width, out): (usize, usize, usize)) {
     let w = numbers(1, (out, width)).t().expect("a transposed weight");
     let x = numbers(2, (2 * rows, width));
-    bencher
-        .counter(ItemsCount::new(4 * rows * width * out))
-        .bench(|| black_box(&x).matmul(&w).expect("a product"));
+    bencher.counter(ItemsCount::new(4 * rows * width * out)).bench(|| black_box(&x).matmul(&w).expect("a product"));
 }

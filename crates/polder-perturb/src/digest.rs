@@ -37,7 +37,9 @@ fn weights(hasher: &mut blake3::Hasher, param: &Param) -> Result<()> {
     let on_cpu: Tensor = param.tensor.to_device(&Device::Cpu)?.contiguous()?;
     let (storage, layout) = on_cpu.storage_and_layout();
     let unknown = || Error::DType { what: param.name.clone(), dtype: param.tensor.dtype(), path: "the digest" };
-    let Storage::Cpu(storage) = &*storage else { return Err(unknown()) };
+    let Storage::Cpu(storage) = &*storage else {
+        return Err(unknown());
+    };
     let (from, to) = layout.contiguous_offsets().ok_or_else(unknown)?;
     match storage {
         CpuStorage::F32(x) => numbers(hasher, x.get(from..to).ok_or_else(unknown)?, |x| x.to_le_bytes()),

@@ -2,8 +2,8 @@
 
 use candle_core::{DType, Device, Tensor};
 use polder_perturb::{
-    Activation, Attention, CpuReader, Law, Linear, Norm, NormKind, ParamSet, PlainReader, Points, Reader, RopeTable, Seed,
-    Sequence, Shift, Span, Term, direction,
+    Activation, Attention, CpuReader, Law, Linear, Norm, NormKind, ParamSet, PlainReader, Points, Reader, RopeTable,
+    Seed, Sequence, Shift, Span, Term, direction,
 };
 
 const WIDTH: usize = 96;
@@ -49,10 +49,7 @@ fn several() -> Points {
 }
 
 fn linear(params: &ParamSet, weight: &str, bias: Option<&str>) -> Linear {
-    Linear {
-        weight: params.site(weight).expect("a weight"),
-        bias: bias.map(|b| params.site(b).expect("a bias")),
-    }
+    Linear { weight: params.site(weight).expect("a weight"), bias: bias.map(|b| params.site(b).expect("a bias")) }
 }
 
 fn values(x: &Tensor) -> Vec<f64> {
@@ -113,8 +110,7 @@ fn each_operation(at: &dyn Reader, params: &ParamSet, window: Option<usize>) -> 
         let qkv = at.linears(&layer, &qkv)?;
         let q = at.rope(qkv[0].clone(), &table, &positions)?;
         let k = at.rope(qkv[1].clone(), &table, &positions)?;
-        let spec =
-            Attention { sequences: &sequences, heads: 6, kv_heads: 2, head_dim: 16, scale: 0.25, window };
+        let spec = Attention { sequences: &sequences, heads: 6, kv_heads: 2, head_dim: 16, scale: 0.25, window };
         let attended = at.attention(&q, &k, &qkv[1], &spec)?;
         let up = at.linear(&layer, linear(params, "up.weight", None))?;
         let gated = at.gate(up.clone(), &up, Activation::Silu)?;
@@ -190,8 +186,7 @@ fn a_row_has_the_same_bits_in_any_company_and_with_any_number_of_threads() {
     let all = numbers(77, &[2 * 70, WIDTH], 1.0);
     let many = reader.linears(&all, &layers).expect("linears");
     for (first, count) in [(0, 1), (3, 17), (31, 2), (40, 30)] {
-        let rows: Vec<Tensor> =
-            [first, 70 + first].iter().map(|r| all.narrow(0, *r, count).expect("rows")).collect();
+        let rows: Vec<Tensor> = [first, 70 + first].iter().map(|r| all.narrow(0, *r, count).expect("rows")).collect();
         let few = Tensor::cat(&rows, 0).expect("rows of both points");
         for threads in [1, 3] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");

@@ -3,10 +3,8 @@
 use crate::{Result, TaskSpec};
 
 /// Name and file of each built-in task.
-const TASKS: &[(&str, &str)] = &[
-    ("sst2", include_str!("builtin/sst2.toml")),
-    ("copa", include_str!("builtin/copa.toml")),
-];
+const TASKS: &[(&str, &str)] =
+    &[("sst2", include_str!("builtin/sst2.toml")), ("copa", include_str!("builtin/copa.toml"))];
 
 /// The names of the built-in tasks.
 pub fn names() -> Vec<&'static str> {
@@ -20,8 +18,5 @@ pub fn names() -> Vec<&'static str> {
 /// assert_eq!(task.prompt.as_deref(), Some("{{ sentence | trim }} It was"));
 /// ```
 pub fn builtin(name: &str) -> Option<Result<TaskSpec>> {
-    TASKS
-        .iter()
-        .find(|(n, _)| *n == name)
-        .map(|(name, text)| TaskSpec::from_toml(text, name))
+    TASKS.iter().find(|(n, _)| *n == name).map(|(name, text)| TaskSpec::from_toml(text, name))
 }

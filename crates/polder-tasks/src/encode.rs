@@ -29,11 +29,7 @@ impl std::str::FromStr for BosPolicy {
             "tokenizer" => Ok(Self::Tokenizer),
             "force" => Ok(Self::Force),
             "forbid" => Ok(Self::Forbid),
-            _ => Err(Error::Name {
-                what: "BOS policy",
-                value: text.to_owned(),
-                choices: "tokenizer, force, forbid",
-            }),
+            _ => Err(Error::Name { what: "BOS policy", value: text.to_owned(), choices: "tokenizer, force, forbid" }),
         }
     }
 }
@@ -101,18 +97,10 @@ impl Encoder {
     ///
     /// # Errors
     /// [`Error::NoBos`] where a BOS is forced and none is known, [`Error::MaxLength`], [`Error::Tokenizer`].
-    pub fn new(
-        mut tokenizer: Tokenizer,
-        bos: BosPolicy,
-        bos_id: Option<u32>,
-        max_length: usize,
-    ) -> Result<Self> {
+    pub fn new(mut tokenizer: Tokenizer, bos: BosPolicy, bos_id: Option<u32>, max_length: usize) -> Result<Self> {
         tokenizer
             .with_truncation(None)
-            .map_err(|e| Error::Tokenizer {
-                place: String::new(),
-                reason: e.to_string(),
-            })?;
+            .map_err(|e| Error::Tokenizer { place: String::new(), reason: e.to_string() })?;
         tokenizer.with_padding(None);
         let own = own_front(&tokenizer)?;
         let front = match (bos, bos_id) {
@@ -126,11 +114,7 @@ impl Encoder {
         if max_length < least {
             return Err(Error::MaxLength { max_length, least });
         }
-        Ok(Self {
-            tokenizer,
-            front,
-            max_length,
-        })
+        Ok(Self { tokenizer, front, max_length })
     }
 
     /// The ids in front of every sequence.
@@ -165,22 +149,15 @@ impl Encoder {
         let cut = (self.front.len() + longest).saturating_sub(self.max_length);
         let mut options = Vec::with_capacity(texts.len());
         for ((body, scored), option) in texts.iter().zip(&example.options) {
-            options.push(self.assemble(body, *scored, cut).ok_or_else(|| {
-                Error::OptionTooLong {
-                    row: example.idx.clone(),
-                    option: shortened(option.trim()),
-                    tokens: *scored,
-                    front: self.front.len().max(1),
-                    max_length: self.max_length,
-                }
+            options.push(self.assemble(body, *scored, cut).ok_or_else(|| Error::OptionTooLong {
+                row: example.idx.clone(),
+                option: shortened(option.trim()),
+                tokens: *scored,
+                front: self.front.len().max(1),
+                max_length: self.max_length,
             })?);
         }
-        Ok(EncodedExample {
-            idx: example.idx.clone(),
-            options,
-            gold: example.gold,
-            cut,
-        })
+        Ok(EncodedExample { idx: example.idx.clone(), options, gold: example.gold, cut })
     }
 
     /// How many of the last tokens are the option's.
@@ -193,14 +170,9 @@ impl Encoder {
             body.len().saturating_sub(common).max(1)
         };
         // The first token of a sequence has nothing that predicts it.
-        let most = (self.front.len() + body.len())
-            .saturating_sub(1)
-            .min(body.len());
+        let most = (self.front.len() + body.len()).saturating_sub(1).min(body.len());
         match scored.min(most) {
-            0 => Err(Error::NothingToScore {
-                row: row.to_owned(),
-                option: shortened(option),
-            }),
+            0 => Err(Error::NothingToScore { row: row.to_owned(), option: shortened(option) }),
             scored => Ok(scored),
         }
     }
@@ -222,41 +194,23 @@ impl Encoder {
     fn ids(&self, text: &str, row: &str) -> Result<Vec<u32>> {
         tokenise(&self.tokenizer, text, false)
             .map(|(ids, _)| ids)
-            .map_err(|reason| Error::Tokenizer {
-                place: format!(" on row `{row}`"),
-                reason,
-            })
+            .map_err(|reason| Error::Tokenizer { place: format!(" on row `{row}`"), reason })
     }
 }
 
 /// What the post-processor puts in front of a text.
 fn own_front(tokenizer: &Tokenizer) -> Result<Vec<u32>> {
-    let (ids, special) = tokenise(tokenizer, "a", true).map_err(|reason| Error::Tokenizer {
-        place: String::new(),
-        reason,
-    })?;
+    let (ids, special) =
+        tokenise(tokenizer, "a", true).map_err(|reason| Error::Tokenizer { place: String::new(), reason })?;
     let front = special.iter().take_while(|mask| **mask == 1).count();
-    Ok(if front == ids.len() {
-        Vec::new()
-    } else {
-        ids.into_iter().take(front).collect()
-    })
+    Ok(if front == ids.len() { Vec::new() } else { ids.into_iter().take(front).collect() })
 }
 
 /// Ids and the mask of added tokens. Tokenizer files come from outside and the library panics on some of them.
-fn tokenise(
-    tokenizer: &Tokenizer,
-    text: &str,
-    added: bool,
-) -> std::result::Result<(Vec<u32>, Vec<u32>), String> {
+fn tokenise(tokenizer: &Tokenizer, text: &str, added: bool) -> std::result::Result<(Vec<u32>, Vec<u32>), String> {
     let text = Cow::Borrowed(text);
     crate::data::guarded(|| {
-        let encoding = tokenizer
-            .encode_fast(text, added)
-            .map_err(|e| e.to_string())?;
-        Ok((
-            encoding.get_ids().to_vec(),
-            encoding.get_special_tokens_mask().to_vec(),
-        ))
+        let encoding = tokenizer.encode_fast(text, added).map_err(|e| e.to_string())?;
+        Ok((encoding.get_ids().to_vec(), encoding.get_special_tokens_mask().to_vec()))
     })
 }

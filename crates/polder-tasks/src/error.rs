@@ -18,9 +18,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A path has no file type that is known here.
-    #[error(
-        "`{path}` is not a data file\nhint: data files end in .jsonl, .json, .csv, .tsv or .parquet"
-    )]
+    #[error("`{path}` is not a data file\nhint: data files end in .jsonl, .json, .csv, .tsv or .parquet")]
     FileType {
         /// The path in question.
         path: PathBuf,
@@ -207,9 +205,7 @@ pub enum Error {
     )]
     NoBos,
     /// The longest sequence allowed is too short for anything.
-    #[error(
-        "max_length {max_length} leaves no room for a prompt and an option\nhint: give at least {least}"
-    )]
+    #[error("max_length {max_length} leaves no room for a prompt and an option\nhint: give at least {least}")]
     MaxLength {
         /// What was given.
         max_length: usize,
@@ -275,20 +271,12 @@ pub enum Error {
 /// Column names in backticks, for an error message.
 pub(crate) fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let list: Vec<String> = names.into_iter().map(|n| format!("`{n}`")).collect();
-    if list.is_empty() {
-        "none".to_owned()
-    } else {
-        list.join(", ")
-    }
+    if list.is_empty() { "none".to_owned() } else { list.join(", ") }
 }
 
 /// At most 60 characters of a text, for an error message.
 pub(crate) fn shortened(text: &str) -> String {
     let mut chars = text.chars();
     let head: String = chars.by_ref().take(60).collect();
-    if chars.next().is_some() {
-        format!("{head}…")
-    } else {
-        head
-    }
+    if chars.next().is_some() { format!("{head}…") } else { head }
 }

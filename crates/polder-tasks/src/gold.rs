@@ -10,12 +10,7 @@ use crate::{Error, Result};
 
 impl PromptTask {
     /// The option that the label names.
-    pub(crate) fn labelled(
-        &self,
-        context: &Context<'_>,
-        options: &[String],
-        idx: &str,
-    ) -> Result<Option<usize>> {
+    pub(crate) fn labelled(&self, context: &Context<'_>, options: &[String], idx: &str) -> Result<Option<usize>> {
         let Some(source) = &self.spec.label else {
             return Ok(None);
         };
@@ -27,16 +22,11 @@ impl PromptTask {
         }
         let text = plain(&value);
         let found = match self.label_values(context)? {
-            Some(values) => values
-                .iter()
-                .position(|v| *v == text)
-                .ok_or_else(|| quoted(values.iter().map(String::as_str))),
+            Some(values) => {
+                values.iter().position(|v| *v == text).ok_or_else(|| quoted(values.iter().map(String::as_str)))
+            }
             None => by_text_or_number(&value, &text, options).ok_or_else(|| {
-                format!(
-                    "0 to {} or {}",
-                    options.len().saturating_sub(1),
-                    quoted(options.iter().map(|o| o.trim()))
-                )
+                format!("0 to {} or {}", options.len().saturating_sub(1), quoted(options.iter().map(|o| o.trim())))
             }),
         };
         match found {
@@ -48,11 +38,7 @@ impl PromptTask {
                     options.len()
                 ),
             }),
-            Err(choices) => Err(Error::Label {
-                row: idx.to_owned(),
-                label: format!("`{text}`"),
-                choices,
-            }),
+            Err(choices) => Err(Error::Label { row: idx.to_owned(), label: format!("`{text}`"), choices }),
         }
     }
 
@@ -60,12 +46,10 @@ impl PromptTask {
         Ok(match &self.spec.labels {
             None => None,
             Some(OptionsSpec::Each(list)) => Some(list.clone()),
-            Some(OptionsSpec::List(source)) => {
-                match self.templates.lookup("labels", bare(source), context)? {
-                    Some(Value::Array(list)) => Some(list.iter().map(plain).collect()),
-                    _ => Some(Vec::new()),
-                }
-            }
+            Some(OptionsSpec::List(source)) => match self.templates.lookup("labels", bare(source), context)? {
+                Some(Value::Array(list)) => Some(list.iter().map(plain).collect()),
+                _ => Some(Vec::new()),
+            },
         })
     }
 
@@ -120,11 +104,7 @@ fn by_text_or_number(value: &Value, text: &str, options: &[String]) -> Option<us
         Value::Bool(yes) => Some(usize::from(*yes)),
         Value::Number(n) => n
             .as_u64()
-            .or_else(|| {
-                n.as_f64()
-                    .filter(|f| f.fract() == 0.0 && (0.0..1e9).contains(f))
-                    .map(|f| f as u64)
-            })
+            .or_else(|| n.as_f64().filter(|f| f.fract() == 0.0 && (0.0..1e9).contains(f)).map(|f| f as u64))
             .and_then(|n| usize::try_from(n).ok()),
         Value::String(_) => {
             let text = text.trim();

@@ -56,27 +56,19 @@ impl std::str::FromStr for Metric {
             "accuracy" => Ok(Self::Accuracy),
             "macro-f1" => Ok(Self::MacroF1),
             "loss" => Ok(Self::Loss),
-            _ => Err(Error::Name {
-                what: "metric",
-                value: text.to_owned(),
-                choices: "accuracy, macro-f1, loss",
-            }),
+            _ => Err(Error::Name { what: "metric", value: text.to_owned(), choices: "accuracy, macro-f1, loss" }),
         }
     }
 }
 
 /// How many pairs agree.
 pub(crate) fn right(pairs: &[(usize, usize)]) -> usize {
-    pairs
-        .iter()
-        .filter(|(gold, prediction)| gold == prediction)
-        .count()
+    pairs.iter().filter(|(gold, prediction)| gold == prediction).count()
 }
 
 fn macro_f1(pairs: &[(usize, usize)]) -> f64 {
     // True positives, and how often a class occurs as gold or as prediction (2·tp + fp + fn).
-    let mut classes: std::collections::BTreeMap<usize, (u64, u64)> =
-        std::collections::BTreeMap::new();
+    let mut classes: std::collections::BTreeMap<usize, (u64, u64)> = std::collections::BTreeMap::new();
     for (gold, prediction) in pairs {
         classes.entry(*gold).or_default().1 += 1;
         classes.entry(*prediction).or_default().1 += 1;
@@ -84,10 +76,7 @@ fn macro_f1(pairs: &[(usize, usize)]) -> f64 {
             classes.entry(*gold).or_default().0 += 1;
         }
     }
-    let sum: f64 = classes
-        .values()
-        .map(|(hits, occurrences)| 2.0 * *hits as f64 / *occurrences as f64)
-        .sum();
+    let sum: f64 = classes.values().map(|(hits, occurrences)| 2.0 * *hits as f64 / *occurrences as f64).sum();
     sum / classes.len().max(1) as f64
 }
 
@@ -98,10 +87,7 @@ pub fn majority(metric: Metric, gold: &[usize]) -> Option<f64> {
         *counts.entry(*class).or_default() += 1;
     }
     let most = counts.values().copied().max()?;
-    let answer = counts
-        .iter()
-        .find(|(_, count)| **count == most)
-        .map(|(class, _)| *class)?;
+    let answer = counts.iter().find(|(_, count)| **count == most).map(|(class, _)| *class)?;
     let pairs: Vec<(usize, usize)> = gold.iter().map(|g| (*g, answer)).collect();
     metric.score(&pairs)
 }

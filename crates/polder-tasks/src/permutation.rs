@@ -63,9 +63,6 @@ mod tests {
             }
         }
         // Binomial(4000, 1/4): mean 1000, standard deviation 27.4; five of them.
-        assert!(
-            counts.iter().flatten().all(|c| c.abs_diff(1000) < 137),
-            "{counts:?}"
-        );
+        assert!(counts.iter().flatten().all(|c| c.abs_diff(1000) < 137), "{counts:?}");
     }
 }

@@ -30,30 +30,20 @@ impl PromptTask {
                     option_keys.push(key);
                 }
             }
-            Some(OptionsSpec::List(source)) => {
-                templates.check_expression("options", bare(source))?
-            }
+            Some(OptionsSpec::List(source)) => templates.check_expression("options", bare(source))?,
             None => {}
         }
         if let Some(OptionsSpec::List(source)) = &spec.labels {
             templates.check_expression("labels", bare(source))?;
         }
-        for (key, source) in [
-            ("target", &spec.target),
-            ("label", &spec.label),
-            ("idx", &spec.idx),
-        ] {
+        for (key, source) in [("target", &spec.target), ("label", &spec.label), ("idx", &spec.idx)] {
             match source {
                 Some(source) if is_template(source) => templates.add(key, source)?,
                 Some(source) => templates.check_expression(key, source)?,
                 None => {}
             }
         }
-        Ok(Self {
-            spec,
-            templates,
-            option_keys,
-        })
+        Ok(Self { spec, templates, option_keys })
     }
 
     /// The specification it was made of.
@@ -63,12 +53,7 @@ impl PromptTask {
 
     /// A column's, an expression's or a template's value. A template whose columns are missing gives nothing, as a
     /// missing column does: rows to be predicted have no label.
-    pub(crate) fn value(
-        &self,
-        key: &str,
-        source: &str,
-        context: &Context<'_>,
-    ) -> Result<Option<Value>> {
+    pub(crate) fn value(&self, key: &str, source: &str, context: &Context<'_>) -> Result<Option<Value>> {
         if !is_template(source) {
             return self.templates.lookup(key, source, context);
         }
@@ -81,11 +66,7 @@ impl PromptTask {
 
     fn idx(&self, row: &Row, number: usize) -> Result<String> {
         let own = match &self.spec.idx {
-            Some(source) => self.value(
-                "idx",
-                source,
-                &self.templates.context(row, number.to_string()),
-            )?,
+            Some(source) => self.value("idx", source, &self.templates.context(row, number.to_string()))?,
             None => row.get("idx").or_else(|| row.get("id")).cloned(),
         };
         Ok(match own {
@@ -96,32 +77,21 @@ impl PromptTask {
 
     /// The options without their joints.
     fn options(&self, context: &Context<'_>, idx: &str) -> Result<Vec<String>> {
-        let wrong = |reason: &str| Error::Options {
-            row: idx.to_owned(),
-            reason: reason.to_owned(),
-        };
+        let wrong = |reason: &str| Error::Options { row: idx.to_owned(), reason: reason.to_owned() };
         match &self.spec.options {
             None => Ok(Vec::new()),
-            Some(OptionsSpec::Each(_)) => self
-                .option_keys
-                .iter()
-                .map(|key| self.templates.render(key, context))
-                .collect(),
-            Some(OptionsSpec::List(source)) => {
-                match self.templates.lookup("options", bare(source), context)? {
-                    Some(Value::Array(list)) if list.len() >= 2 => {
-                        Ok(list.iter().map(plain).collect())
-                    }
-                    Some(Value::Array(_)) => {
-                        Err(wrong("its list of options has fewer than two entries"))
-                    }
-                    Some(_) => Err(wrong("`options` yields no list")),
-                    None => Err(wrong(&format!(
-                        "`options` finds nothing under `{source}`; its columns are {}",
-                        context.columns()
-                    ))),
-                }
+            Some(OptionsSpec::Each(_)) => {
+                self.option_keys.iter().map(|key| self.templates.render(key, context)).collect()
             }
+            Some(OptionsSpec::List(source)) => match self.templates.lookup("options", bare(source), context)? {
+                Some(Value::Array(list)) if list.len() >= 2 => Ok(list.iter().map(plain).collect()),
+                Some(Value::Array(_)) => Err(wrong("its list of options has fewer than two entries")),
+                Some(_) => Err(wrong("`options` yields no list")),
+                None => Err(wrong(&format!(
+                    "`options` finds nothing under `{source}`; its columns are {}",
+                    context.columns()
+                ))),
+            },
         }
     }
 
@@ -157,32 +127,16 @@ impl Task for PromptTask {
                 (options, gold)
             }
         };
-        let options = options
-            .iter()
-            .map(|option| self.joined(&prompt, option))
-            .collect();
-        Ok(Example {
-            idx,
-            prompt,
-            options,
-            gold,
-        })
+        let options = options.iter().map(|option| self.joined(&prompt, option)).collect();
+        Ok(Example { idx, prompt, options, gold })
     }
 
     fn metric(&self) -> Metric {
-        self.spec.metric.unwrap_or(if self.spec.options.is_some() {
-            Metric::Accuracy
-        } else {
-            Metric::Loss
-        })
+        self.spec.metric.unwrap_or(if self.spec.options.is_some() { Metric::Accuracy } else { Metric::Loss })
     }
 
     fn loss(&self) -> LossKind {
-        self.spec.loss.unwrap_or(if self.spec.options.is_some() {
-            LossKind::Options
-        } else {
-            LossKind::Target
-        })
+        self.spec.loss.unwrap_or(if self.spec.options.is_some() { LossKind::Options } else { LossKind::Target })
     }
 
     fn label_names(&self) -> Option<Vec<String>> {
@@ -219,8 +173,5 @@ impl Task for PromptTask {
 /// An expression without the braces that a template would need.
 pub(crate) fn bare(source: &str) -> &str {
     let source = source.trim();
-    source
-        .strip_prefix("{{")
-        .and_then(|s| s.strip_suffix("}}"))
-        .map_or(source, str::trim)
+    source.strip_prefix("{{").and_then(|s| s.strip_suffix("}}")).map_or(source, str::trim)
 }

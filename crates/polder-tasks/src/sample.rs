@@ -23,13 +23,7 @@ pub struct SampleSpec {
 impl Default for SampleSpec {
     /// MeZO's sizes: 1,000 for training, 500 for dev, up to 1,000 for evaluation.
     fn default() -> Self {
-        Self {
-            train: 1000,
-            dev: 500,
-            eval: Some(1000),
-            eval_split: None,
-            per_class: None,
-        }
+        Self { train: 1000, dev: 500, eval: Some(1000), eval_split: None, per_class: None }
     }
 }
 
@@ -65,47 +59,21 @@ pub struct Sample {
 /// # Errors
 /// A missing train split where training rows are wanted, a split without rows, a row without label under `per_class`, and
 /// the errors of the readers.
-pub fn sample(
-    folder: &DataFolder,
-    task: &dyn Task,
-    spec: &SampleSpec,
-    seed: u64,
-) -> Result<Sample> {
+pub fn sample(folder: &DataFolder, task: &dyn Task, spec: &SampleSpec, seed: u64) -> Result<Sample> {
     let mut notes = Vec::new();
-    let found = eval_source(
-        folder,
-        spec.eval_split.unwrap_or(Split::Validation),
-        &mut notes,
-    )?;
+    let found = eval_source(folder, spec.eval_split.unwrap_or(Split::Validation), &mut notes)?;
     let wants_train = spec.train > 0 || spec.dev > 0 || spec.per_class.is_some();
-    let rows = if wants_train || found == Split::Train {
-        folder.read(Split::Train, None)?
-    } else {
-        Vec::new()
-    };
+    let rows = if wants_train || found == Split::Train { folder.read(Split::Train, None)? } else { Vec::new() };
     let mut order = Draws::new(seed, b"train   ").permutation(rows.len());
     let eval = match found {
-        Split::Train => held_out(
-            folder,
-            &rows,
-            &mut order,
-            spec.eval,
-            wants_train,
-            &mut notes,
-        ),
+        Split::Train => held_out(folder, &rows, &mut order, spec.eval, wants_train, &mut notes),
         other => evaluation(folder, other, spec.eval, seed)?,
     };
     if eval.is_empty() && spec.eval != Some(0) {
-        return Err(too_few(
-            folder,
-            format!("its {found} split has no rows to evaluate on"),
-        ));
+        return Err(too_few(folder, format!("its {found} split has no rows to evaluate on")));
     }
     if wants_train && order.is_empty() {
-        return Err(too_few(
-            folder,
-            "its train split has no rows to train on".to_owned(),
-        ));
+        return Err(too_few(folder, "its train split has no rows to train on".to_owned()));
     }
     let (train, dev) = match spec.per_class {
         _ if !wants_train => (Vec::new(), Vec::new()),
@@ -113,32 +81,18 @@ pub fn sample(
         None => by_size(&order, spec, &mut notes),
     };
     let pick = |numbers: &[usize]| pick(&rows, numbers);
-    Ok(Sample {
-        train: pick(&train),
-        dev: pick(&dev),
-        eval,
-        eval_split: found,
-        notes,
-    })
+    Ok(Sample { train: pick(&train), dev: pick(&dev), eval, eval_split: found, notes })
 }
 
 fn pick(rows: &[Row], numbers: &[usize]) -> Vec<Drawn> {
     numbers
         .iter()
-        .filter_map(|number| {
-            rows.get(*number).map(|row| Drawn {
-                number: *number,
-                row: row.clone(),
-            })
-        })
+        .filter_map(|number| rows.get(*number).map(|row| Drawn { number: *number, row: row.clone() }))
         .collect()
 }
 
 fn too_few(folder: &DataFolder, reason: String) -> Error {
-    Error::TooFewRows {
-        path: folder.path().to_owned(),
-        reason,
-    }
+    Error::TooFewRows { path: folder.path().to_owned(), reason }
 }
 
 /// The wanted split, or what stands in for it.
@@ -148,24 +102,14 @@ fn eval_source(folder: &DataFolder, wanted: Split, notes: &mut Vec<String>) -> R
         Split::Test => [Split::Test, Split::Validation, Split::Train],
         Split::Train => [Split::Train, Split::Train, Split::Train],
     };
-    let found = order
-        .into_iter()
-        .find(|split| folder.has(*split))
-        .ok_or_else(|| folder.no_such_split(wanted))?;
+    let found = order.into_iter().find(|split| folder.has(*split)).ok_or_else(|| folder.no_such_split(wanted))?;
     if found != wanted && found != Split::Train {
-        notes.push(format!(
-            "There is no {wanted} split; evaluation is on the {found} split."
-        ));
+        notes.push(format!("There is no {wanted} split; evaluation is on the {found} split."));
     }
     Ok(found)
 }
 
-fn evaluation(
-    folder: &DataFolder,
-    split: Split,
-    limit: Option<usize>,
-    seed: u64,
-) -> Result<Vec<Drawn>> {
+fn evaluation(folder: &DataFolder, split: Split, limit: Option<usize>, seed: u64) -> Result<Vec<Drawn>> {
     let rows = folder.read(split, None)?;
     let mut numbers = Draws::new(seed, b"evaluate").permutation(rows.len());
     numbers.truncate(limit.unwrap_or(usize::MAX));
@@ -182,38 +126,20 @@ fn held_out(
     wants_train: bool,
     notes: &mut Vec<String>,
 ) -> Vec<Drawn> {
-    let most = if wants_train {
-        (order.len() / 5).max(usize::from(order.len() > 1))
-    } else {
-        order.len()
-    };
+    let most = if wants_train { (order.len() / 5).max(usize::from(order.len() > 1)) } else { order.len() };
     let count = limit.unwrap_or(usize::MAX).min(most);
     let mut numbers = order.split_off(order.len() - count);
     numbers.sort_unstable();
     let other = folder.has(Split::Validation) || folder.has(Split::Test);
-    let subject = if other {
-        "Evaluation"
-    } else {
-        "There is no validation or test split; evaluation"
-    };
+    let subject = if other { "Evaluation" } else { "There is no validation or test split; evaluation" };
     notes.push(match wants_train {
-        true => format!(
-            "{subject} is on {count} rows held out from the train split's {}.",
-            rows.len()
-        ),
-        false => format!(
-            "{subject} is on {count} of the train split's {} rows.",
-            rows.len()
-        ),
+        true => format!("{subject} is on {count} rows held out from the train split's {}.", rows.len()),
+        false => format!("{subject} is on {count} of the train split's {} rows.", rows.len()),
     });
     pick(rows, &numbers)
 }
 
-fn by_size(
-    order: &[usize],
-    spec: &SampleSpec,
-    notes: &mut Vec<String>,
-) -> (Vec<usize>, Vec<usize>) {
+fn by_size(order: &[usize], spec: &SampleSpec, notes: &mut Vec<String>) -> (Vec<usize>, Vec<usize>) {
     let n = order.len();
     let (train, dev) = sizes(n, spec.train, spec.dev);
     if (train, dev) != (spec.train, spec.dev) {
@@ -273,17 +199,15 @@ fn by_class(
         };
         let second = if with_dev { k.min(m - first) } else { 0 };
         if first < k || (with_dev && second < k) {
-            notes.push(format!("Label {class} has {m} rows to draw from, fewer than {k} a class need: {first} train, {second} dev."));
+            notes.push(format!(
+                "Label {class} has {m} rows to draw from, fewer than {k} a class need: {first} train, {second} dev."
+            ));
         }
         let (front, tail) = members.split_at(first);
         train.extend(front);
         dev.extend(tail.iter().take(second));
     }
-    let place: BTreeMap<usize, usize> = order
-        .iter()
-        .enumerate()
-        .map(|(place, number)| (*number, place))
-        .collect();
+    let place: BTreeMap<usize, usize> = order.iter().enumerate().map(|(place, number)| (*number, place)).collect();
     for part in [&mut train, &mut dev] {
         part.sort_by_key(|number| place.get(number).copied());
     }

@@ -108,10 +108,8 @@ impl TaskSpec {
     /// # Errors
     /// [`Error::TaskFile`] for text that is not TOML, an unknown key or a missing name.
     pub fn from_toml(text: &str, origin: &str) -> Result<Self> {
-        toml::from_str(text).map_err(|e| Error::TaskFile {
-            name: origin.to_owned(),
-            reason: e.to_string().trim_end().to_owned(),
-        })
+        toml::from_str(text)
+            .map_err(|e| Error::TaskFile { name: origin.to_owned(), reason: e.to_string().trim_end().to_owned() })
     }
 
     /// Reads a task file.
@@ -120,10 +118,7 @@ impl TaskSpec {
     /// [`Error::Io`], [`Error::TooLarge`] above 1 MiB, [`Error::TaskFile`].
     pub fn from_file(path: &Path) -> Result<Self> {
         const LIMIT: u64 = 1 << 20;
-        let io = |source| Error::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let io = |source| Error::Io { path: path.to_owned(), source };
         if std::fs::metadata(path).map_err(io)?.len() > LIMIT {
             return Err(Error::TooLarge {
                 path: path.to_owned(),
@@ -132,11 +127,8 @@ impl TaskSpec {
                 limit: LIMIT,
             });
         }
-        let text =
-            String::from_utf8(std::fs::read(path).map_err(io)?).map_err(|_| Error::File {
-                path: path.to_owned(),
-                reason: "it is not UTF-8 text".to_owned(),
-            })?;
+        let text = String::from_utf8(std::fs::read(path).map_err(io)?)
+            .map_err(|_| Error::File { path: path.to_owned(), reason: "it is not UTF-8 text".to_owned() })?;
         Self::from_toml(&text, &path.display().to_string())
     }
 
@@ -152,10 +144,7 @@ impl TaskSpec {
             return Self::from_file(&folder.join(name));
         }
         let there = crate::error::quoted(crate::names());
-        Err(Error::NoSuchTask {
-            name: name.to_owned(),
-            there,
-        })
+        Err(Error::NoSuchTask { name: name.to_owned(), there })
     }
 
     /// The task with a config's keys in place of its own. New options drop the old `labels`, which were theirs; a new
@@ -197,13 +186,8 @@ impl TaskSpec {
 
     /// Whether the keys make a task.
     pub(crate) fn check(&self) -> Result<()> {
-        let fail = |reason: &str, hint| {
-            Err(Error::TaskKeys {
-                name: self.name.clone(),
-                reason: reason.to_owned(),
-                hint,
-            })
-        };
+        let fail =
+            |reason: &str, hint| Err(Error::TaskKeys { name: self.name.clone(), reason: reason.to_owned(), hint });
         if self.prompt.is_none() {
             return fail(
                 "`prompt` is missing",
@@ -229,32 +213,21 @@ impl TaskSpec {
             );
         }
         if self.labels.is_some() && self.label.is_none() {
-            return fail(
-                "`labels` is given, but no `label`",
-                "name the column that holds the label",
-            );
+            return fail("`labels` is given, but no `label`", "name the column that holds the label");
         }
         match (&self.options, &self.labels) {
-            (Some(OptionsSpec::Each(options)), _) if options.len() < 2 => fail(
-                "there are fewer than two options",
-                "give at least two, or a `target` without options",
-            ),
-            (Some(OptionsSpec::Each(options)), Some(OptionsSpec::Each(labels)))
-                if options.len() != labels.len() =>
-            {
-                fail(
-                    "`options` and `labels` differ in length",
-                    "give one label value an option, in the same order",
-                )
+            (Some(OptionsSpec::Each(options)), _) if options.len() < 2 => {
+                fail("there are fewer than two options", "give at least two, or a `target` without options")
             }
-            (None, _) if self.loss == Some(LossKind::Options) => fail(
-                "the loss over options needs `options`",
-                "give options, or loss = \"target\"",
-            ),
-            (None, _) if self.metric.is_some_and(Metric::needs_predictions) => fail(
-                "without `options` nothing is predicted",
-                "give options, or metric = \"loss\"",
-            ),
+            (Some(OptionsSpec::Each(options)), Some(OptionsSpec::Each(labels))) if options.len() != labels.len() => {
+                fail("`options` and `labels` differ in length", "give one label value an option, in the same order")
+            }
+            (None, _) if self.loss == Some(LossKind::Options) => {
+                fail("the loss over options needs `options`", "give options, or loss = \"target\"")
+            }
+            (None, _) if self.metric.is_some_and(Metric::needs_predictions) => {
+                fail("without `options` nothing is predicted", "give options, or metric = \"loss\"")
+            }
             _ => Ok(()),
         }
     }

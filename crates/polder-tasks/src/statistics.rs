@@ -39,16 +39,8 @@ pub fn wilson(successes: usize, n: usize) -> Option<Interval> {
     let spread = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
     let (middle, scale) = (p + Z * Z / (2.0 * n), 1.0 + Z * Z / n);
     // At both ends the formula gives 0 and 1 up to rounding.
-    let low = if successes == 0 {
-        0.0
-    } else {
-        (middle - spread) / scale
-    };
-    let high = if p == 1.0 {
-        1.0
-    } else {
-        (middle + spread) / scale
-    };
+    let low = if successes == 0 { 0.0 } else { (middle - spread) / scale };
+    let high = if p == 1.0 { 1.0 } else { (middle + spread) / scale };
     Some(Interval { low, high })
 }
 
@@ -57,9 +49,7 @@ pub fn bootstrap(metric: Metric, pairs: &[(usize, usize)], seed: u64) -> Option<
     metric.score(pairs)?;
     let mut draws = Draws::new(seed, b"resample");
     percentiles(|| {
-        let resampled: Vec<_> = (0..pairs.len())
-            .filter_map(|_| pick(pairs, &mut draws))
-            .collect();
+        let resampled: Vec<_> = (0..pairs.len()).filter_map(|_| pick(pairs, &mut draws)).collect();
         metric.score(&resampled)
     })
 }
@@ -71,15 +61,8 @@ fn pick<T: Copy>(items: &[T], draws: &mut Draws) -> Option<T> {
 fn percentiles(mut draw: impl FnMut() -> Option<f64>) -> Option<Interval> {
     let mut values: Vec<f64> = (0..RESAMPLES).filter_map(|_| draw()).collect();
     values.sort_by(f64::total_cmp);
-    let at = |share: f64| {
-        values
-            .get(((values.len() as f64 - 1.0).max(0.0) * share).round() as usize)
-            .copied()
-    };
-    Some(Interval {
-        low: at(0.025)?,
-        high: at(0.975)?,
-    })
+    let at = |share: f64| values.get(((values.len() as f64 - 1.0).max(0.0) * share).round() as usize).copied();
+    Some(Interval { low: at(0.025)?, high: at(0.975)? })
 }
 
 /// Two lists of predictions for the same examples, compared.
@@ -111,26 +94,16 @@ pub fn paired_difference(
 ) -> Result<Option<PairedDifference>> {
     for list in [first, second] {
         if list.len() != gold.len() {
-            return Err(Error::Unpaired {
-                first: gold.len(),
-                second: list.len(),
-            });
+            return Err(Error::Unpaired { first: gold.len(), second: list.len() });
         }
     }
-    let triples: Vec<_> = gold
-        .iter()
-        .zip(first)
-        .zip(second)
-        .map(|((g, a), b)| (*g, *a, *b))
-        .collect();
+    let triples: Vec<_> = gold.iter().zip(first).zip(second).map(|((g, a), b)| (*g, *a, *b)).collect();
     let Some(difference) = difference(metric, &triples) else {
         return Ok(None);
     };
     let mut draws = Draws::new(seed, b"resample");
     let interval = percentiles(|| {
-        let resampled: Vec<_> = (0..triples.len())
-            .filter_map(|_| pick(&triples, &mut draws))
-            .collect();
+        let resampled: Vec<_> = (0..triples.len()).filter_map(|_| pick(&triples, &mut draws)).collect();
         self::difference(metric, &resampled)
     });
     let only_first = triples.iter().filter(|(g, a, b)| a == g && b != g).count();

@@ -49,11 +49,7 @@ impl std::str::FromStr for LossKind {
         match text {
             "options" => Ok(Self::Options),
             "target" => Ok(Self::Target),
-            _ => Err(Error::Name {
-                what: "loss",
-                value: text.to_owned(),
-                choices: "options, target",
-            }),
+            _ => Err(Error::Name { what: "loss", value: text.to_owned(), choices: "options, target" }),
         }
     }
 }
@@ -131,13 +127,9 @@ pub fn labelled(task: &dyn Task, rows: &[Drawn]) -> Result<Vec<Example>> {
 pub fn typed_row(task: &dyn Task, text: &str) -> Result<Row> {
     let columns = task.columns();
     match columns.as_slice() {
-        [one] => Ok(Row::from_iter([(
-            one.clone(),
-            serde_json::Value::String(text.to_owned()),
-        )])),
-        _ => Err(Error::TypedText {
-            task: task.name().to_owned(),
-            columns: quoted(columns.iter().map(String::as_str)),
-        }),
+        [one] => Ok(Row::from_iter([(one.clone(), serde_json::Value::String(text.to_owned()))])),
+        _ => {
+            Err(Error::TypedText { task: task.name().to_owned(), columns: quoted(columns.iter().map(String::as_str)) })
+        }
     }
 }

@@ -37,36 +37,22 @@ impl Templates {
         engine.set_fuel(Some(FUEL));
         // A prompt may end in a newline, and that newline is part of it.
         engine.set_syntax(
-            SyntaxConfig::builder()
-                .keep_trailing_newline(true)
-                .build()
-                .map_err(|e| fault(task, "prompt", &e))?,
+            SyntaxConfig::builder().keep_trailing_newline(true).build().map_err(|e| fault(task, "prompt", &e))?,
         );
         engine.set_formatter(|out, state, value| {
             if value.is_none() {
-                return Err(minijinja::Error::new(
-                    ErrorKind::InvalidOperation,
-                    "a null value would be printed",
-                ));
+                return Err(minijinja::Error::new(ErrorKind::InvalidOperation, "a null value would be printed"));
             }
             minijinja::escape_formatter(out, state, value)
         });
-        engine.add_filter("without_full_stop", |text: &str| {
-            without_full_stop(text).to_owned()
-        });
+        engine.add_filter("without_full_stop", |text: &str| without_full_stop(text).to_owned());
         engine.add_filter("lower_first_word", |text: &str| lower_first_word(text));
-        Ok(Self {
-            task: task.to_owned(),
-            engine,
-            columns: columns.clone(),
-        })
+        Ok(Self { task: task.to_owned(), engine, columns: columns.clone() })
     }
 
     /// Compiles a template under a key's name.
     pub(crate) fn add(&mut self, key: &str, source: &str) -> Result<()> {
-        self.engine
-            .add_template_owned(key.to_owned(), source.to_owned())
-            .map_err(|e| fault(&self.task, key, &e))
+        self.engine.add_template_owned(key.to_owned(), source.to_owned()).map_err(|e| fault(&self.task, key, &e))
     }
 
     /// Whether an expression parses; a column's name need not.
@@ -79,10 +65,8 @@ impl Templates {
 
     /// A row with the task's column names added.
     pub(crate) fn context<'a>(&self, row: &'a Row, idx: String) -> Context<'a> {
-        let mut names: BTreeMap<String, Value> = row
-            .iter()
-            .map(|(name, value)| (name.clone(), from_json(value)))
-            .collect();
+        let mut names: BTreeMap<String, Value> =
+            row.iter().map(|(name, value)| (name.clone(), from_json(value))).collect();
         for (alias, column) in &self.columns {
             if let Some(value) = row.get(column) {
                 names.insert(alias.clone(), from_json(value));
@@ -92,19 +76,12 @@ impl Templates {
             let whole = Value::from(names.clone());
             names.insert("row".to_owned(), whole);
         }
-        Context {
-            row,
-            idx,
-            value: Value::from(names),
-        }
+        Context { row, idx, value: Value::from(names) }
     }
 
     /// The template's text for a row.
     pub(crate) fn render(&self, key: &str, context: &Context<'_>) -> Result<String> {
-        let template = self
-            .engine
-            .get_template(key)
-            .map_err(|e| fault(&self.task, key, &e))?;
+        let template = self.engine.get_template(key).map_err(|e| fault(&self.task, key, &e))?;
         template.render(&context.value).map_err(|e| {
             let names = template.undeclared_variables(false);
             self.failure(key, context, names.into_iter().collect(), &e)
@@ -112,12 +89,7 @@ impl Templates {
     }
 
     /// The value of a column or expression; `None` where the row lacks a column that it needs, or it is null.
-    pub(crate) fn lookup(
-        &self,
-        key: &str,
-        source: &str,
-        context: &Context<'_>,
-    ) -> Result<Option<serde_json::Value>> {
+    pub(crate) fn lookup(&self, key: &str, source: &str, context: &Context<'_>) -> Result<Option<serde_json::Value>> {
         let column = self.columns.get(source).map_or(source, String::as_str);
         if let Some(value) = context.row.get(column) {
             return Ok(Some(value.clone()).filter(|v| !v.is_null()));
@@ -129,9 +101,7 @@ impl Templates {
         if self.missing(context, &names).next().is_some() {
             return Ok(None);
         }
-        let value = expression
-            .eval(&context.value)
-            .map_err(|e| self.failure(key, context, names, &e))?;
+        let value = expression.eval(&context.value).map_err(|e| self.failure(key, context, names, &e))?;
         if matches!(value.kind(), ValueKind::Undefined | ValueKind::None) {
             return Ok(None);
         }
@@ -145,10 +115,7 @@ impl Templates {
 
     /// The columns that a template reads, aliases resolved.
     pub(crate) fn template_columns(&self, key: &str) -> Vec<String> {
-        let names = self
-            .engine
-            .get_template(key)
-            .map(|t| t.undeclared_variables(false));
+        let names = self.engine.get_template(key).map(|t| t.undeclared_variables(false));
         self.resolve(names.unwrap_or_default())
     }
 
@@ -172,11 +139,7 @@ impl Templates {
         self.engine.globals().any(|(global, _)| global == name)
     }
 
-    fn missing<'n>(
-        &'n self,
-        context: &'n Context<'_>,
-        names: &'n [String],
-    ) -> impl Iterator<Item = &'n str> {
+    fn missing<'n>(&'n self, context: &'n Context<'_>, names: &'n [String]) -> impl Iterator<Item = &'n str> {
         names.iter().map(String::as_str).filter(move |name| {
             let column = self.columns.get(*name).map_or(*name, String::as_str);
             *name != "row" && !context.row.contains_key(column) && !self.is_global(name)
@@ -184,13 +147,7 @@ impl Templates {
     }
 
     /// Names the missing columns where that is why a template failed.
-    fn failure(
-        &self,
-        key: &str,
-        context: &Context<'_>,
-        mut names: Vec<String>,
-        error: &minijinja::Error,
-    ) -> Error {
+    fn failure(&self, key: &str, context: &Context<'_>, mut names: Vec<String>, error: &minijinja::Error) -> Error {
         names.sort();
         let missing: Vec<&str> = self.missing(context, &names).collect();
         if error.kind() == ErrorKind::UndefinedError && !missing.is_empty() {
@@ -212,19 +169,12 @@ impl Templates {
 }
 
 fn fault(task: &str, key: &str, error: &minijinja::Error) -> Error {
-    Error::Template {
-        task: task.to_owned(),
-        key: key.to_owned(),
-        reason: error.to_string(),
-    }
+    Error::Template { task: task.to_owned(), key: key.to_owned(), reason: error.to_string() }
 }
 
 /// A column's name may hold spaces and dashes, which no expression of ours needs without operators or brackets.
 fn is_plausible_column(source: &str) -> bool {
-    !source.is_empty()
-        && source
-            .chars()
-            .all(|c| c.is_alphanumeric() || " _-.:/?#".contains(c))
+    !source.is_empty() && source.chars().all(|c| c.is_alphanumeric() || " _-.:/?#".contains(c))
 }
 
 /// Whether a string is a template and not a column or an expression.

@@ -34,9 +34,7 @@ pub(crate) fn to_json(value: &Value) -> Result<serde_json::Value, String> {
             if let Ok(n) = i64::try_from(value.clone()) {
                 return Ok(Json::from(n));
             }
-            f64::try_from(value.clone())
-                .map(Json::from)
-                .map_err(|e| e.to_string())
+            f64::try_from(value.clone()).map(Json::from).map_err(|e| e.to_string())
         }
         ValueKind::Seq | ValueKind::Iterable => value
             .try_iter()
@@ -44,8 +42,6 @@ pub(crate) fn to_json(value: &Value) -> Result<serde_json::Value, String> {
             .map(|v| to_json(&v))
             .collect::<Result<Vec<_>, _>>()
             .map(Json::Array),
-        other => Err(format!(
-            "it yields a {other}, not a number, a text or a list"
-        )),
+        other => Err(format!("it yields a {other}, not a number, a text or a list")),
     }
 }

@@ -9,12 +9,7 @@ use tokenizers::Tokenizer;
 
 fn example(prompt: &str, options: &[&str]) -> Example {
     let options = options.iter().map(|o| (*o).to_owned()).collect();
-    Example {
-        idx: "r7".to_owned(),
-        prompt: prompt.to_owned(),
-        options,
-        gold: None,
-    }
+    Example { idx: "r7".to_owned(), prompt: prompt.to_owned(), options, gold: None }
 }
 
 fn encoder(tokenizer: Tokenizer, bos: BosPolicy, max_length: usize) -> Encoder {
@@ -73,44 +68,17 @@ fn an_option_that_merges_with_the_prompt_keeps_a_scored_token() {
 #[test]
 fn bos_is_the_post_processors_forced_or_forbidden() {
     let front = |post: Value, bos, id| {
-        Encoder::new(tokenizer(&[], post), bos, id, 64).map(|e| {
-            (
-                e.front().to_vec(),
-                e.encode(&example("a", &["b"])).unwrap().options[0]
-                    .ids
-                    .len(),
-            )
-        })
+        Encoder::new(tokenizer(&[], post), bos, id, 64)
+            .map(|e| (e.front().to_vec(), e.encode(&example("a", &["b"])).unwrap().options[0].ids.len()))
     };
-    assert_eq!(
-        front(Value::Null, BosPolicy::Tokenizer, Some(BOS)).unwrap(),
-        (vec![], 2)
-    );
-    assert_eq!(
-        front(Value::Null, BosPolicy::Force, Some(BOS)).unwrap(),
-        (vec![BOS], 3)
-    );
-    assert_eq!(
-        front(bos_and(false), BosPolicy::Tokenizer, None).unwrap(),
-        (vec![BOS], 3)
-    );
-    assert_eq!(
-        front(bos_and(false), BosPolicy::Force, Some(BOS)).unwrap(),
-        (vec![BOS], 3)
-    );
-    assert_eq!(
-        front(bos_and(false), BosPolicy::Forbid, Some(BOS)).unwrap(),
-        (vec![], 2)
-    );
+    assert_eq!(front(Value::Null, BosPolicy::Tokenizer, Some(BOS)).unwrap(), (vec![], 2));
+    assert_eq!(front(Value::Null, BosPolicy::Force, Some(BOS)).unwrap(), (vec![BOS], 3));
+    assert_eq!(front(bos_and(false), BosPolicy::Tokenizer, None).unwrap(), (vec![BOS], 3));
+    assert_eq!(front(bos_and(false), BosPolicy::Force, Some(BOS)).unwrap(), (vec![BOS], 3));
+    assert_eq!(front(bos_and(false), BosPolicy::Forbid, Some(BOS)).unwrap(), (vec![], 2));
     // An EOS that the post-processor puts behind is left out: the option ends the sequence.
-    assert_eq!(
-        front(bos_and(true), BosPolicy::Tokenizer, None).unwrap(),
-        (vec![BOS], 3)
-    );
-    assert!(matches!(
-        front(Value::Null, BosPolicy::Force, None),
-        Err(Error::NoBos)
-    ));
+    assert_eq!(front(bos_and(true), BosPolicy::Tokenizer, None).unwrap(), (vec![BOS], 3));
+    assert!(matches!(front(Value::Null, BosPolicy::Force, None), Err(Error::NoBos)));
 }
 
 #[test]
@@ -120,14 +88,8 @@ fn an_empty_prompt_needs_something_in_front() {
     // Nothing predicts a sequence's first token: the second alone is scored.
     let without = encoder(tokenizer(&[], Value::Null), BosPolicy::Tokenizer, 64);
     assert_eq!(scored(&without, "", "ab"), ["b"]);
-    assert!(matches!(
-        without.encode(&example("", &["a"])),
-        Err(Error::NothingToScore { .. })
-    ));
-    assert!(matches!(
-        with_bos.encode(&example("", &[""])),
-        Err(Error::NothingToScore { .. })
-    ));
+    assert!(matches!(without.encode(&example("", &["a"])), Err(Error::NothingToScore { .. })));
+    assert!(matches!(with_bos.encode(&example("", &[""])), Err(Error::NothingToScore { .. })));
 }
 
 #[test]
@@ -141,11 +103,8 @@ fn unicode_is_counted_in_tokens() {
 fn truncation_cuts_on_the_left_and_keeps_bos_and_the_option() {
     let encoder = encoder(tokenizer(&[], bos_and(false)), BosPolicy::Tokenizer, 6);
     let encoded = encoder.encode(&example("abcdefg", &["xy"])).unwrap();
-    let tokens: Vec<_> = encoded.options[0]
-        .ids
-        .iter()
-        .map(|id| encoder.tokenizer().id_to_token(*id).unwrap())
-        .collect();
+    let tokens: Vec<_> =
+        encoded.options[0].ids.iter().map(|id| encoder.tokenizer().id_to_token(*id).unwrap()).collect();
     assert_eq!(tokens, ["<s>", "e", "f", "g", "x", "y"]);
     assert_eq!((encoded.options[0].scored, encoded.cut), (2, 4));
     // Exactly as long as allowed: nothing is cut.
@@ -158,9 +117,7 @@ fn options_of_one_example_lose_the_same_tokens() {
     let encoded = encoder.encode(&example("abcdefg", &["x", "xyz"])).unwrap();
     let text = |option: usize| {
         let ids = &encoded.options[option].ids;
-        ids.iter()
-            .map(|id| encoder.tokenizer().id_to_token(*id).unwrap())
-            .collect::<String>()
+        ids.iter().map(|id| encoder.tokenizer().id_to_token(*id).unwrap()).collect::<String>()
     };
     assert_eq!((text(0).as_str(), text(1).as_str()), ("<s>fgx", "<s>fgxyz"));
 }
@@ -170,14 +127,7 @@ fn an_option_longer_than_the_limit_is_an_error_that_names_the_row() {
     let encoder = encoder(tokenizer(&[], bos_and(false)), BosPolicy::Tokenizer, 4);
     assert!(encoder.encode(&example("ab", &["xyz"])).is_ok());
     let error = encoder.encode(&example("ab", &["xyzw"])).unwrap_err();
-    assert!(matches!(
-        error,
-        Error::OptionTooLong {
-            tokens: 4,
-            max_length: 4,
-            ..
-        }
-    ));
+    assert!(matches!(error, Error::OptionTooLong { tokens: 4, max_length: 4, .. }));
     assert!(error.to_string().contains("row `r7`"), "{error}");
     // Without a front, one token of the prompt has to stay.
     let bare = self::encoder(tokenizer(&[], Value::Null), BosPolicy::Tokenizer, 4);
@@ -188,16 +138,8 @@ fn an_option_longer_than_the_limit_is_an_error_that_names_the_row() {
 #[test]
 fn settings_that_cannot_work_are_refused() {
     for max_length in [0, 1] {
-        let outcome = Encoder::new(
-            tokenizer(&[], bos_and(false)),
-            BosPolicy::Tokenizer,
-            None,
-            max_length,
-        );
-        assert!(
-            matches!(outcome, Err(Error::MaxLength { least: 2, .. })),
-            "{max_length}"
-        );
+        let outcome = Encoder::new(tokenizer(&[], bos_and(false)), BosPolicy::Tokenizer, None, max_length);
+        assert!(matches!(outcome, Err(Error::MaxLength { least: 2, .. })), "{max_length}");
     }
 }
 
@@ -208,17 +150,7 @@ fn truncation_and_padding_of_the_tokenizers_file_are_turned_off() {
         strategy: tokenizers::PaddingStrategy::Fixed(32),
         ..Default::default()
     }));
-    padded
-        .with_truncation(Some(tokenizers::TruncationParams {
-            max_length: 3,
-            ..Default::default()
-        }))
-        .unwrap();
+    padded.with_truncation(Some(tokenizers::TruncationParams { max_length: 3, ..Default::default() })).unwrap();
     let encoder = encoder(padded, BosPolicy::Tokenizer, 64);
-    assert_eq!(
-        encoder.encode(&example("abcdef", &["xy"])).unwrap().options[0]
-            .ids
-            .len(),
-        9
-    );
+    assert_eq!(encoder.encode(&example("abcdef", &["xy"])).unwrap().options[0].ids.len(), 9);
 }

@@ -16,13 +16,7 @@ fn scores() {
     for metric in [Metric::Accuracy, Metric::MacroF1, Metric::Loss] {
         assert_eq!(metric.to_string().parse::<Metric>().unwrap(), metric);
     }
-    assert!(
-        "acuracy"
-            .parse::<Metric>()
-            .unwrap_err()
-            .to_string()
-            .contains("accuracy, macro-f1, loss")
-    );
+    assert!("acuracy".parse::<Metric>().unwrap_err().to_string().contains("accuracy, macro-f1, loss"));
 }
 
 #[test]
@@ -40,10 +34,7 @@ fn predictions_take_the_first_maximum_and_no_nan() {
     assert_eq!(predict(&[f64::NAN, f64::NAN]), 0);
     assert_eq!(predict(&[f64::NEG_INFINITY, f64::NEG_INFINITY]), 0);
     let p = probabilities(&[-1000.0, -1000.0 + 3f64.ln()]);
-    assert!(
-        (p[0] - 0.25).abs() < 1e-12 && (p[1] - 0.75).abs() < 1e-12,
-        "{p:?}"
-    );
+    assert!((p[0] - 0.25).abs() < 1e-12 && (p[1] - 0.75).abs() < 1e-12, "{p:?}");
 }
 
 #[test]
@@ -52,15 +43,9 @@ fn wilsons_interval() {
     let ends = wilson(8, 10).unwrap();
     let z = 1.959_963_984_540_054_f64;
     for p in [ends.low, ends.high] {
-        assert!(
-            ((0.8 - p).powi(2) - z * z * p * (1.0 - p) / 10.0).abs() < 1e-12,
-            "{p}"
-        );
+        assert!(((0.8 - p).powi(2) - z * z * p * (1.0 - p) / 10.0).abs() < 1e-12, "{p}");
     }
-    assert!(
-        (ends.low - 0.4902).abs() < 5e-5 && (ends.high - 0.9433).abs() < 5e-5,
-        "{ends:?}"
-    );
+    assert!((ends.low - 0.4902).abs() < 5e-5 && (ends.high - 0.9433).abs() < 5e-5, "{ends:?}");
     assert_eq!(wilson(0, 10).unwrap().low, 0.0);
     assert_eq!(wilson(10, 10).unwrap().high, 1.0);
     assert_eq!(wilson(0, 0), None);
@@ -69,15 +54,9 @@ fn wilsons_interval() {
 #[test]
 fn bootstrap_agrees_with_wilson_on_many_examples() {
     let pairs: Vec<_> = (0..872).map(|i| (usize::from(i % 10 < 7), 1)).collect();
-    let (a, b) = (
-        bootstrap(Metric::Accuracy, &pairs, 5).unwrap(),
-        interval(Metric::Accuracy, &pairs, 5).unwrap(),
-    );
+    let (a, b) = (bootstrap(Metric::Accuracy, &pairs, 5).unwrap(), interval(Metric::Accuracy, &pairs, 5).unwrap());
     // The ends' own noise at 2,000 resamples is about 0.001, and one example is 0.0011.
-    assert!(
-        (a.low - b.low).abs() < 0.005 && (a.high - b.high).abs() < 0.005,
-        "{a:?} {b:?}"
-    );
+    assert!((a.low - b.low).abs() < 0.005 && (a.high - b.high).abs() < 0.005, "{a:?} {b:?}");
     assert_eq!(bootstrap(Metric::Accuracy, &pairs, 5), Some(a));
     assert!(interval(Metric::MacroF1, &pairs, 5).is_some());
     assert_eq!(interval(Metric::Loss, &pairs, 5), None);
@@ -87,36 +66,18 @@ fn bootstrap_agrees_with_wilson_on_many_examples() {
 fn paired_differences() {
     let gold = vec![1; 100];
     let first: Vec<usize> = (0..100).map(|i| usize::from(i >= 10)).collect();
-    let second: Vec<usize> = (0..100)
-        .map(|i| usize::from(!(4..30).contains(&i)))
-        .collect();
-    let result = paired_difference(Metric::Accuracy, &gold, &first, &second, 0)
-        .unwrap()
-        .unwrap();
+    let second: Vec<usize> = (0..100).map(|i| usize::from(!(4..30).contains(&i))).collect();
+    let result = paired_difference(Metric::Accuracy, &gold, &first, &second, 0).unwrap().unwrap();
     assert!((result.difference - 0.16).abs() < 1e-12);
     assert_eq!((result.only_first, result.only_second), (20, 4));
     // Standard error √(b + c − (b−c)²/n)/n = 0.0463: the interval is about ± 1.96 of it, to the grid of 0.01.
     assert!(
-        (result.interval.low - (0.16 - 0.0908)).abs() < 0.02
-            && (result.interval.high - (0.16 + 0.0908)).abs() < 0.02
+        (result.interval.low - (0.16 - 0.0908)).abs() < 0.02 && (result.interval.high - (0.16 + 0.0908)).abs() < 0.02
     );
     assert!(paired_difference(Metric::Accuracy, &gold, &first, &second[1..], 0).is_err());
-    assert_eq!(
-        paired_difference(Metric::Accuracy, &[], &[], &[], 0).unwrap(),
-        None
-    );
-    let same = paired_difference(Metric::Accuracy, &gold, &first, &first, 0)
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        (
-            same.difference,
-            same.interval.low,
-            same.interval.high,
-            same.p_value
-        ),
-        (0.0, 0.0, 0.0, 1.0)
-    );
+    assert_eq!(paired_difference(Metric::Accuracy, &[], &[], &[], 0).unwrap(), None);
+    let same = paired_difference(Metric::Accuracy, &gold, &first, &first, 0).unwrap().unwrap();
+    assert_eq!((same.difference, same.interval.low, same.interval.high, same.p_value), (0.0, 0.0, 0.0, 1.0));
 }
 
 #[test]

@@ -31,31 +31,16 @@ fn fails(ending: &str, bytes: &[u8], parts: &[&str]) {
 
 #[test]
 fn json_lines() {
-    let rows = read(
-        "jsonl",
-        b"\xEF\xBB\xBF{\"a\": 1}\r\n\r\n  \n{\"a\": \"\\u00e9\"}\n{\"a\": [1]}",
-    )
-    .unwrap();
+    let rows = read("jsonl", b"\xEF\xBB\xBF{\"a\": 1}\r\n\r\n  \n{\"a\": \"\\u00e9\"}\n{\"a\": [1]}").unwrap();
     assert_eq!(values(&rows, "a"), ["1", "\"é\"", "[1]"]);
     assert!(read("jsonl", b"").unwrap().is_empty());
     fails("jsonl", b"{\"a\":1}\n\n[1]\n", &["line 3", "a list"]);
-    fails(
-        "jsonl",
-        b"{\"a\":1}\n{\"a\":\n1}",
-        &["line 2", "invalid JSON"],
-    );
-    fails(
-        "jsonl",
-        b"{\"a\":1}\n{\"a\":\"\xff\"}",
-        &["line 2", "UTF-8"],
-    );
+    fails("jsonl", b"{\"a\":1}\n{\"a\":\n1}", &["line 2", "invalid JSON"]);
+    fails("jsonl", b"{\"a\":1}\n{\"a\":\"\xff\"}", &["line 2", "UTF-8"]);
     fails("jsonl", b"{\"a\":1e999}", &["line 1"]);
     let deep = format!("{{\"a\":{}1{}}}", "[".repeat(200_000), "]".repeat(200_000));
     fails("jsonl", deep.as_bytes(), &["line 1", "recursion"]);
-    let huge = format!(
-        "{{\"a\":1}}\n{{\"a\":\"{}\"}}",
-        "x".repeat(MAX_RECORD as usize)
-    );
+    let huge = format!("{{\"a\":1}}\n{{\"a\":\"{}\"}}", "x".repeat(MAX_RECORD as usize));
     fails("jsonl", huge.as_bytes(), &["line 2", "exceeds the limit"]);
 }
 
@@ -70,68 +55,41 @@ fn json_arrays() {
 
 #[test]
 fn comma_separated() {
-    let rows = read(
-        "csv",
-        b"\xEF\xBB\xBFtext,label\r\n\"a, \"\"b\"\"\n2\",1\r\nc,0\r\n",
-    )
-    .unwrap();
+    let rows = read("csv", b"\xEF\xBB\xBFtext,label\r\n\"a, \"\"b\"\"\n2\",1\r\nc,0\r\n").unwrap();
     assert_eq!(values(&rows, "text"), [r#""a, \"b\"\n2""#, "\"c\""]);
     assert_eq!(values(&rows, "label"), ["\"1\"", "\"0\""]);
-    fails(
-        "csv",
-        b"text,label\na,1\nb\n",
-        &["line 3", "1 columns", "2"],
-    );
+    fails("csv", b"text,label\na,1\nb\n", &["line 3", "1 columns", "2"]);
     fails("csv", b"text,text\na,1\n", &["line 1", "`text` twice"]);
     fails("csv", b"text,\na,1\n", &["line 1", "column 2"]);
     fails("csv", b"text\na\n\xff\n", &["line 3", "UTF-8"]);
-    let open = format!(
-        "text,label\na,1\n\"{}",
-        "x\n".repeat(MAX_RECORD as usize / 2 + 8192)
-    );
+    let open = format!("text,label\na,1\n\"{}", "x\n".repeat(MAX_RECORD as usize / 2 + 8192));
     fails("csv", open.as_bytes(), &["line 3", "quote"]);
 }
 
 #[test]
 fn tab_separated_has_no_quoting() {
     let rows = read("tsv", b"sentence\tlabel\na \"quoted\" word\t1\n\"open\t0\n").unwrap();
-    assert_eq!(
-        values(&rows, "sentence"),
-        [r#""a \"quoted\" word""#, r#""\"open""#]
-    );
+    assert_eq!(values(&rows, "sentence"), [r#""a \"quoted\" word""#, r#""\"open""#]);
     fails("tsv", b"a\tb\n1\t2\t3\n", &["line 2", "3 columns"]);
 }
 
 /// A Parquet file of two columns, compressed as named.
 fn parquet_file(rows: usize, compression: parquet::basic::Compression) -> Vec<u8> {
-    let schema = Arc::new(
-        parse_message_type("message rows { required binary text (UTF8); optional int64 label; }")
-            .unwrap(),
-    );
-    let properties = Arc::new(
-        parquet::file::properties::WriterProperties::builder()
-            .set_compression(compression)
-            .build(),
-    );
+    let schema =
+        Arc::new(parse_message_type("message rows { required binary text (UTF8); optional int64 label; }").unwrap());
+    let properties =
+        Arc::new(parquet::file::properties::WriterProperties::builder().set_compression(compression).build());
     let mut bytes = Vec::new();
     let mut writer = SerializedFileWriter::new(&mut bytes, schema, properties).unwrap();
     let mut group = writer.next_row_group().unwrap();
-    let texts: Vec<ByteArray> = (0..rows)
-        .map(|i| ByteArray::from(format!("row {i}").as_str()))
-        .collect();
+    let texts: Vec<ByteArray> = (0..rows).map(|i| ByteArray::from(format!("row {i}").as_str())).collect();
     let mut column = group.next_column().unwrap().unwrap();
-    column
-        .typed::<ByteArrayType>()
-        .write_batch(&texts, None, None)
-        .unwrap();
+    column.typed::<ByteArrayType>().write_batch(&texts, None, None).unwrap();
     column.close().unwrap();
     let labels: Vec<i64> = (0..rows as i64 - 1).collect();
     let levels: Vec<i16> = (0..rows).map(|i| i16::from(i + 1 < rows)).collect();
     let mut column = group.next_column().unwrap().unwrap();
-    column
-        .typed::<Int64Type>()
-        .write_batch(&labels, Some(&levels), None)
-        .unwrap();
+    column.typed::<Int64Type>().write_batch(&labels, Some(&levels), None).unwrap();
     column.close().unwrap();
     group.close().unwrap();
     writer.close().unwrap();
@@ -149,10 +107,7 @@ fn parquet_rows() {
     ];
     for compression in ways {
         let rows = read("parquet", &parquet_file(4, compression)).unwrap();
-        assert_eq!(
-            values(&rows, "text"),
-            ["\"row 0\"", "\"row 1\"", "\"row 2\"", "\"row 3\""]
-        );
+        assert_eq!(values(&rows, "text"), ["\"row 0\"", "\"row 1\"", "\"row 2\"", "\"row 3\""]);
         assert_eq!(values(&rows, "label"), ["0", "1", "2", "null"]);
     }
     fails("parquet", b"PAR1", &["malformed"]);
@@ -169,10 +124,7 @@ fn survives(ending: &str, bytes: &[u8]) {
 
 /// Every prefix, and every byte flipped in three ways (at a stride that keeps the number of files near `files`).
 fn mutate(ending: &str, valid: &[u8], files: usize) {
-    assert!(
-        read(ending, valid).is_ok(),
-        "the unmutated file must be readable"
-    );
+    assert!(read(ending, valid).is_ok(), "the unmutated file must be readable");
     let stride = (valid.len() * 4 / files).max(1);
     for at in (0..valid.len()).step_by(stride) {
         survives(ending, &valid[..at]);
@@ -186,26 +138,15 @@ fn mutate(ending: &str, valid: &[u8], files: usize) {
 
 #[test]
 fn mutated_text_files() {
-    mutate(
-        "jsonl",
-        b"{\"text\": \"a \\u00e9 b\", \"label\": 1}\n\n{\"text\": \"c\", \"label\": [2.5e3]}\n",
-        400,
-    );
-    mutate(
-        "json",
-        b"[{\"text\": \"a\"}, {\"text\": {\"b\": null}}]",
-        400,
-    );
+    mutate("jsonl", b"{\"text\": \"a \\u00e9 b\", \"label\": 1}\n\n{\"text\": \"c\", \"label\": [2.5e3]}\n", 400);
+    mutate("json", b"[{\"text\": \"a\"}, {\"text\": {\"b\": null}}]", 400);
     mutate("csv", b"text,label\n\"a, \"\"b\"\"\",1\nc,0\n", 400);
     mutate("tsv", b"text\tlabel\na\t1\nc\t0\n", 400);
 }
 
 #[test]
 fn mutated_parquet_files() {
-    for compression in [
-        parquet::basic::Compression::UNCOMPRESSED,
-        parquet::basic::Compression::SNAPPY,
-    ] {
+    for compression in [parquet::basic::Compression::UNCOMPRESSED, parquet::basic::Compression::SNAPPY] {
         mutate("parquet", &parquet_file(20, compression), 3000);
     }
 }

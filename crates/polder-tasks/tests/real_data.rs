@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use polder_tasks::{
-    BosPolicy, DataFolder, Encoder, SampleSpec, Split, Task, builtin, labelled, majority, sample,
-};
+use polder_tasks::{BosPolicy, DataFolder, Encoder, SampleSpec, Split, Task, builtin, labelled, majority, sample};
 
 fn place(variable: &str) -> Option<PathBuf> {
     let place = std::env::var_os(variable).map(PathBuf::from);
@@ -31,17 +29,10 @@ fn smollm2() -> Option<tokenizers::Tokenizer> {
 fn row_counts() {
     for (name, counts) in [("sst2", [67_349, 872, 0]), ("copa", [400, 60, 300])] {
         let Some(data) = folder(name) else { return };
-        for (split, count) in [Split::Train, Split::Validation, Split::Test]
-            .into_iter()
-            .zip(counts)
-        {
+        for (split, count) in [Split::Train, Split::Validation, Split::Test].into_iter().zip(counts) {
             assert_eq!(data.has(split), count > 0);
             if count > 0 {
-                assert_eq!(
-                    data.read(split, None).unwrap().len(),
-                    count,
-                    "{name} {split}"
-                );
+                assert_eq!(data.read(split, None).unwrap().len(), count, "{name} {split}");
             }
         }
     }
@@ -59,21 +50,10 @@ fn every_row_renders_and_samples_are_mezos() {
             }
         }
         let drawn = sample(&data, &task, &SampleSpec::default(), 0).unwrap();
-        assert_eq!(
-            (drawn.train.len(), drawn.dev.len(), drawn.eval.len()),
-            sizes
-        );
-        let gold: Vec<usize> = labelled(&task, &drawn.eval)
-            .unwrap()
-            .iter()
-            .filter_map(|e| e.gold)
-            .collect();
+        assert_eq!((drawn.train.len(), drawn.dev.len(), drawn.eval.len()), sizes);
+        let gold: Vec<usize> = labelled(&task, &drawn.eval).unwrap().iter().filter_map(|e| e.gold).collect();
         // 444 of 872 rows of SST-2 are positive, 32 of 60 of COPA answer with the first choice.
-        let expected = if name == "sst2" {
-            444.0 / 872.0
-        } else {
-            32.0 / 60.0
-        };
+        let expected = if name == "sst2" { 444.0 / 872.0 } else { 32.0 / 60.0 };
         assert_eq!(majority(task.metric(), &gold), Some(expected));
     }
 }
@@ -85,19 +65,11 @@ fn label_words_are_single_tokens_of_smollm2() {
     assert!(encoder.front().is_empty(), "this tokenizer adds no BOS");
     let Some(data) = folder("sst2") else { return };
     let task = builtin("sst2").unwrap().unwrap().compile().unwrap();
-    for (number, row) in data
-        .read(Split::Validation, None)
-        .unwrap()
-        .iter()
-        .enumerate()
-    {
+    for (number, row) in data.read(Split::Validation, None).unwrap().iter().enumerate() {
         let encoded = encoder.encode(&task.example(row, number).unwrap()).unwrap();
         let (terrible, great) = (&encoded.options[0], &encoded.options[1]);
         assert_eq!((terrible.scored, great.scored), (1, 1));
-        assert_eq!(
-            terrible.ids[..terrible.ids.len() - 1],
-            great.ids[..great.ids.len() - 1]
-        );
+        assert_eq!(terrible.ids[..terrible.ids.len() - 1], great.ids[..great.ids.len() - 1]);
     }
 }
 
@@ -113,20 +85,8 @@ fn copa_options_share_their_prompt_under_smollm2() {
         let encoded = encoder.encode(&example).unwrap();
         for (option, text) in encoded.options.iter().zip(&example.options) {
             let start = option.ids.len() - option.scored;
-            assert_eq!(
-                encoder
-                    .tokenizer()
-                    .decode(&option.ids[..start], false)
-                    .unwrap(),
-                example.prompt
-            );
-            assert_eq!(
-                encoder
-                    .tokenizer()
-                    .decode(&option.ids[start..], false)
-                    .unwrap(),
-                *text
-            );
+            assert_eq!(encoder.tokenizer().decode(&option.ids[..start], false).unwrap(), example.prompt);
+            assert_eq!(encoder.tokenizer().decode(&option.ids[start..], false).unwrap(), *text);
         }
     }
 }

@@ -1,8 +1,7 @@
 //! The texts that tasks make of rows, pinned.
 
 use polder_tasks::{
-    Error, LossKind, Metric, OptionsSpec, Overrides, Row, Task, TaskSpec, builtin, labelled, names,
-    typed_row,
+    Error, LossKind, Metric, OptionsSpec, Overrides, Row, Task, TaskSpec, builtin, labelled, names, typed_row,
 };
 
 fn row(json: &str) -> Row {
@@ -10,20 +9,13 @@ fn row(json: &str) -> Row {
 }
 
 fn task(toml: &str) -> polder_tasks::PromptTask {
-    TaskSpec::from_toml(toml, "test")
-        .unwrap()
-        .compile()
-        .unwrap()
+    TaskSpec::from_toml(toml, "test").unwrap().compile().unwrap()
 }
 
 /// `prompt + option` of every option.
 fn texts(task: &dyn Task, json: &str) -> Vec<String> {
     let example = task.example(&row(json), 0).unwrap();
-    example
-        .options
-        .iter()
-        .map(|o| format!("{}{o}", example.prompt))
-        .collect()
+    example.options.iter().map(|o| format!("{}{o}", example.prompt)).collect()
 }
 
 #[test]
@@ -40,28 +32,15 @@ fn sst2_renders_as_mezo_does() {
             "unflinchingly bleak and desperate It was",
             Some(0),
         ),
-        (
-            r#"{"sentence":"  a \"naïve\" {{ film }} ","label":-1,"idx":2}"#,
-            "a \"naïve\" {{ film }} It was",
-            None,
-        ),
+        (r#"{"sentence":"  a \"naïve\" {{ film }} ","label":-1,"idx":2}"#, "a \"naïve\" {{ film }} It was", None),
     ];
     for (number, (json, prompt, gold)) in cases.into_iter().enumerate() {
         let example = task.example(&row(json), 9).unwrap();
-        assert_eq!(
-            (example.prompt.as_str(), example.gold, example.idx),
-            (prompt, gold, number.to_string())
-        );
+        assert_eq!((example.prompt.as_str(), example.gold, example.idx), (prompt, gold, number.to_string()));
         assert_eq!(example.options, [" terrible", " great"]);
     }
-    assert_eq!(
-        (task.metric(), task.loss()),
-        (Metric::Accuracy, LossKind::Options)
-    );
-    assert_eq!(
-        task.label_names(),
-        Some(vec!["terrible".to_owned(), "great".to_owned()])
-    );
+    assert_eq!((task.metric(), task.loss()), (Metric::Accuracy, LossKind::Options));
+    assert_eq!(task.label_names(), Some(vec!["terrible".to_owned(), "great".to_owned()]));
 }
 
 #[test]
@@ -77,10 +56,7 @@ fn copa_renders_as_mezo_does() {
         ),
         (
             r#"{"premise":"I emptied my pockets.","choice1":"I retrieved a ticket stub.","choice2":"I'd found a weapon.","question":"effect","label":0,"idx":1}"#,
-            [
-                "I emptied my pockets so I retrieved a ticket stub.",
-                "I emptied my pockets so i'd found a weapon.",
-            ],
+            ["I emptied my pockets so I retrieved a ticket stub.", "I emptied my pockets so i'd found a weapon."],
         ),
         (
             r#"{"premise":"Did it rain? ","choice1":"Élan returned.","choice2":"I","question":"effect","label":1,"idx":2}"#,
@@ -90,19 +66,13 @@ fn copa_renders_as_mezo_does() {
     for (json, expected) in cases {
         assert_eq!(texts(&task, json), expected);
     }
-    assert_eq!(
-        task.example(&row(cases[0].0), 0).unwrap().prompt,
-        "My body cast a shadow over the grass because"
-    );
+    assert_eq!(task.example(&row(cases[0].0), 0).unwrap().prompt, "My body cast a shadow over the grass because");
     assert_eq!(task.loss(), LossKind::Target);
     assert_eq!(task.label_names(), None);
     // A third conjunction does not exist; the row is named.
     let odd = row(r#"{"premise":"a","choice1":"b","choice2":"c","question":"purpose","idx":41}"#);
     let error = task.example(&odd, 0).unwrap_err().to_string();
-    assert!(
-        error.contains("row `41`") && error.contains("prompt"),
-        "{error}"
-    );
+    assert!(error.contains("row `41`") && error.contains("prompt"), "{error}");
 }
 
 #[test]
@@ -113,13 +83,8 @@ fn every_built_in_task_compiles_and_says_what_it_reads() {
         assert!(!task.columns().is_empty());
     }
     assert!(builtin("sst3").is_none());
-    let error = TaskSpec::resolve("sst3", std::path::Path::new("."))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("`sst3`") && error.contains("`sst2`, `copa`"),
-        "{error}"
-    );
+    let error = TaskSpec::resolve("sst3", std::path::Path::new(".")).unwrap_err().to_string();
+    assert!(error.contains("`sst3`") && error.contains("`sst2`, `copa`"), "{error}");
 }
 
 #[test]
@@ -132,23 +97,14 @@ fn options_from_a_list_with_labels_of_their_own() {
     assert_eq!((example.idx.as_str(), example.gold), ("M_7", Some(2)));
     assert_eq!(example.options, [" one", " two", " three"]);
     assert_eq!(task.columns(), ["choices", "question"]);
-    let error = task
-        .example(&row(&json.replace("\"C\"}", "\"E\"}")), 0)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("`E`") && error.contains("`A`, `B`, `C`"),
-        "{error}"
-    );
+    let error = task.example(&row(&json.replace("\"C\"}", "\"E\"}")), 0).unwrap_err().to_string();
+    assert!(error.contains("`E`") && error.contains("`A`, `B`, `C`"), "{error}");
 }
 
 #[test]
 fn labels_are_numbers_texts_truth_values_or_listed() {
     let plain = task("name = 't'\nprompt = '{{ x }}'\noptions = ['no', 'yes']\nlabel = 'y'");
-    let gold = |task: &dyn Task, y: &str| {
-        task.example(&row(&format!(r#"{{"x":"a","y":{y}}}"#)), 0)
-            .map(|e| e.gold)
-    };
+    let gold = |task: &dyn Task, y: &str| task.example(&row(&format!(r#"{{"x":"a","y":{y}}}"#)), 0).map(|e| e.gold);
     for (label, expected) in [
         ("1", Some(1)),
         ("1.0", Some(1)),
@@ -164,14 +120,9 @@ fn labels_are_numbers_texts_truth_values_or_listed() {
         assert_eq!(gold(&plain, label).unwrap(), expected, "{label}");
     }
     for label in ["2", "0.5", "\"maybe\"", "1e300", "[1]", "-2"] {
-        assert!(
-            matches!(gold(&plain, label), Err(Error::Label { .. })),
-            "{label}"
-        );
+        assert!(matches!(gold(&plain, label), Err(Error::Label { .. })), "{label}");
     }
-    let listed = task(
-        "name = 't'\nprompt = '{{ x }}'\noptions = ['no', 'yes']\nlabel = 'y'\nlabels = ['1', '2']",
-    );
+    let listed = task("name = 't'\nprompt = '{{ x }}'\noptions = ['no', 'yes']\nlabel = 'y'\nlabels = ['1', '2']");
     assert_eq!(gold(&listed, "\"1\"").unwrap(), Some(0));
     assert_eq!(gold(&listed, "2").unwrap(), Some(1));
     assert!(gold(&listed, "0").is_err());
@@ -200,32 +151,16 @@ fn a_target_is_learnt_alone_or_chosen_among_options() {
     let free = task("name = 't'\nprompt = 'Q: {{ q }}'\ntarget = '{{ a | upper }}!'");
     let example = free.example(&row(r#"{"q":"who","a":"me"}"#), 3).unwrap();
     assert_eq!(
-        (
-            example.options.as_slice(),
-            example.gold,
-            example.idx.as_str()
-        ),
+        (example.options.as_slice(), example.gold, example.idx.as_str()),
         ([" ME!".to_owned()].as_slice(), Some(0), "3")
     );
-    assert_eq!(
-        (free.loss(), free.metric()),
-        (LossKind::Target, Metric::Loss)
-    );
+    assert_eq!((free.loss(), free.metric()), (LossKind::Target, Metric::Loss));
     let unlabelled = free.example(&row(r#"{"q":"who"}"#), 0).unwrap();
     assert_eq!((unlabelled.options.len(), unlabelled.gold), (0, None));
 
     let chosen = task("name = 't'\nprompt = 'Q: {{ q }}'\noptions = ['you', 'me']\ntarget = 'a'");
-    assert_eq!(
-        chosen
-            .example(&row(r#"{"q":"who","a":"me "}"#), 0)
-            .unwrap()
-            .gold,
-        Some(1)
-    );
-    assert!(matches!(
-        chosen.example(&row(r#"{"q":"who","a":"them"}"#), 0),
-        Err(Error::Label { .. })
-    ));
+    assert_eq!(chosen.example(&row(r#"{"q":"who","a":"me "}"#), 0).unwrap().gold, Some(1));
+    assert!(matches!(chosen.example(&row(r#"{"q":"who","a":"them"}"#), 0), Err(Error::Label { .. })));
 }
 
 #[test]
@@ -233,35 +168,21 @@ fn columns_of_other_names_and_with_odd_names() {
     let renamed = task(
         "name = 't'\nprompt = '{{ sentence }}'\noptions = ['a', 'b']\nlabel = 'label'\n[columns]\nsentence = 'review text'\nlabel = 'stars (1-2)'",
     );
-    let example = renamed
-        .example(&row(r#"{"review text":"fine","stars (1-2)":1}"#), 0)
-        .unwrap();
+    let example = renamed.example(&row(r#"{"review text":"fine","stars (1-2)":1}"#), 0).unwrap();
     assert_eq!((example.prompt.as_str(), example.gold), ("fine", Some(1)));
     assert_eq!(renamed.columns(), ["review text"]);
-    let whole = task(
-        "name = 't'\nprompt = '{{ row[\"my text\"] }}'\noptions = ['a', 'b']\nlabel = 'my label'",
-    );
-    let example = whole
-        .example(&row(r#"{"my text":"fine","my label":"b"}"#), 0)
-        .unwrap();
+    let whole = task("name = 't'\nprompt = '{{ row[\"my text\"] }}'\noptions = ['a', 'b']\nlabel = 'my label'");
+    let example = whole.example(&row(r#"{"my text":"fine","my label":"b"}"#), 0).unwrap();
     assert_eq!((example.prompt.as_str(), example.gold), ("fine", Some(1)));
 }
 
 #[test]
 fn a_missing_column_is_named_with_those_that_are_there() {
     let task = builtin("sst2").unwrap().unwrap().compile().unwrap();
-    let error = task
-        .example(&row(r#"{"text":"a","label":0}"#), 12)
-        .unwrap_err();
+    let error = task.example(&row(r#"{"text":"a","label":0}"#), 12).unwrap_err();
     assert!(matches!(error, Error::NoSuchColumn { .. }));
     let text = error.to_string();
-    for part in [
-        "row `12`",
-        "`prompt`",
-        "`sst2`",
-        "`sentence`",
-        "`text`, `label`",
-    ] {
+    for part in ["row `12`", "`prompt`", "`sst2`", "`sentence`", "`text`, `label`"] {
         assert!(text.contains(part), "{part} in {text}");
     }
 }
@@ -269,16 +190,8 @@ fn a_missing_column_is_named_with_those_that_are_there() {
 #[test]
 fn null_is_not_printed_and_escapes_are_not_made() {
     let task = task("name = 't'\nprompt = '{{ x }}'\noptions = ['a', 'b']");
-    assert!(matches!(
-        task.example(&row(r#"{"x":null}"#), 0),
-        Err(Error::Render { .. })
-    ));
-    assert_eq!(
-        task.example(&row(r#"{"x":"<b> & \"c\""}"#), 0)
-            .unwrap()
-            .prompt,
-        "<b> & \"c\""
-    );
+    assert!(matches!(task.example(&row(r#"{"x":null}"#), 0), Err(Error::Render { .. })));
+    assert_eq!(task.example(&row(r#"{"x":"<b> & \"c\""}"#), 0).unwrap().prompt, "<b> & \"c\"");
     assert_eq!(task.example(&row(r#"{"x":12}"#), 0).unwrap().prompt, "12");
 }
 
@@ -287,10 +200,7 @@ fn runaway_templates_are_stopped() {
     let task = task(
         "name = 't'\nprompt = '{% for i in range(100000) %}{% for j in range(100000) %}{{ x }}{% endfor %}{% endfor %}'\noptions = ['a', 'b']",
     );
-    let error = task
-        .example(&row(r#"{"x":"a"}"#), 0)
-        .unwrap_err()
-        .to_string();
+    let error = task.example(&row(r#"{"x":"a"}"#), 0).unwrap_err().to_string();
     assert!(error.contains("fuel"), "{error}");
 }
 
@@ -299,39 +209,15 @@ fn incomplete_or_contradictory_tasks_are_refused() {
     let reasons = [
         ("name = 't'", "`prompt` is missing"),
         ("name = 't'\nprompt = 'a'", "neither `options` nor `target`"),
-        (
-            "name = 't'\nprompt = 'a'\noptions = ['x']",
-            "fewer than two",
-        ),
-        (
-            "name = 't'\nprompt = 'a'\ntarget = 'y'\nlabel = 'z'\noptions = ['x', 'y']",
-            "both `label` and `target`",
-        ),
-        (
-            "name = 't'\nprompt = 'a'\ntarget = 'y'\nloss = 'options'",
-            "needs `options`",
-        ),
-        (
-            "name = 't'\nprompt = 'a'\ntarget = 'y'\nmetric = 'accuracy'",
-            "nothing is predicted",
-        ),
-        (
-            "name = 't'\nprompt = 'a'\noptions = ['x', 'y']\nlabel = 'l'\nlabels = ['1']",
-            "differ in length",
-        ),
-        (
-            "name = 't'\nprompt = '{{ a '\noptions = ['x', 'y']",
-            "key `prompt`",
-        ),
-        (
-            "name = 't'\nprompt = '{{ a | nosuch }}'\noptions = ['x', 'y']",
-            "nosuch",
-        ),
+        ("name = 't'\nprompt = 'a'\noptions = ['x']", "fewer than two"),
+        ("name = 't'\nprompt = 'a'\ntarget = 'y'\nlabel = 'z'\noptions = ['x', 'y']", "both `label` and `target`"),
+        ("name = 't'\nprompt = 'a'\ntarget = 'y'\nloss = 'options'", "needs `options`"),
+        ("name = 't'\nprompt = 'a'\ntarget = 'y'\nmetric = 'accuracy'", "nothing is predicted"),
+        ("name = 't'\nprompt = 'a'\noptions = ['x', 'y']\nlabel = 'l'\nlabels = ['1']", "differ in length"),
+        ("name = 't'\nprompt = '{{ a '\noptions = ['x', 'y']", "key `prompt`"),
+        ("name = 't'\nprompt = '{{ a | nosuch }}'\noptions = ['x', 'y']", "nosuch"),
         ("name = 't'\nprompt = 'a'\noptions = 'x[('", "key `options`"),
-        (
-            "name = 't'\nprompt = 'a'\noptions = ['x', '{% if %}']",
-            "key `options[1]`",
-        ),
+        ("name = 't'\nprompt = 'a'\noptions = ['x', '{% if %}']", "key `options[1]`"),
         ("name = 't'\npromt = 'a'", "promt"),
         ("prompt = 'a'", "name"),
         ("name = ", "test"),
@@ -353,47 +239,19 @@ fn a_config_overrides_single_keys() {
         metric: Some(Metric::MacroF1),
         ..Overrides::default()
     };
-    let task = builtin("sst2")
-        .unwrap()
-        .unwrap()
-        .override_with(&keys)
-        .compile()
-        .unwrap();
+    let task = builtin("sst2").unwrap().unwrap().override_with(&keys).compile().unwrap();
     assert_eq!(
         texts(&task, r#"{"sentence":"x","label":1}"#),
         ["Review: x\nSentiment: bad", "Review: x\nSentiment: good"]
     );
-    assert_eq!(
-        (task.metric(), task.loss()),
-        (Metric::MacroF1, LossKind::Options)
-    );
+    assert_eq!((task.metric(), task.loss()), (Metric::MacroF1, LossKind::Options));
     // A target takes the label's place.
-    let keys = Overrides {
-        target: Some("verdict".to_owned()),
-        ..Overrides::default()
-    };
-    let task = builtin("sst2")
-        .unwrap()
-        .unwrap()
-        .override_with(&keys)
-        .compile()
-        .unwrap();
-    assert_eq!(
-        task.example(&row(r#"{"sentence":"x","verdict":"great"}"#), 0)
-            .unwrap()
-            .gold,
-        Some(1)
-    );
+    let keys = Overrides { target: Some("verdict".to_owned()), ..Overrides::default() };
+    let task = builtin("sst2").unwrap().unwrap().override_with(&keys).compile().unwrap();
+    assert_eq!(task.example(&row(r#"{"sentence":"x","verdict":"great"}"#), 0).unwrap().gold, Some(1));
     // Everything may come from the config.
-    let keys = Overrides {
-        prompt: Some("{{ q }}".to_owned()),
-        target: Some("a".to_owned()),
-        ..Overrides::default()
-    };
-    let task = TaskSpec::named("own")
-        .override_with(&keys)
-        .compile()
-        .unwrap();
+    let keys = Overrides { prompt: Some("{{ q }}".to_owned()), target: Some("a".to_owned()), ..Overrides::default() };
+    let task = TaskSpec::named("own").override_with(&keys).compile().unwrap();
     assert_eq!(texts(&task, r#"{"q":"x","a":"y"}"#), ["x y"]);
 }
 
@@ -409,15 +267,10 @@ fn a_specification_survives_being_written() {
 #[test]
 fn unlabelled_rows_are_refused_where_a_label_is_needed() {
     let task = builtin("sst2").unwrap().unwrap().compile().unwrap();
-    let rows = [polder_tasks::Drawn {
-        number: 4,
-        row: row(r#"{"sentence":"a"}"#),
-    }];
+    let rows = [polder_tasks::Drawn { number: 4, row: row(r#"{"sentence":"a"}"#) }];
     let error = labelled(&task, &rows).unwrap_err().to_string();
     assert!(
-        error.contains("row `4`")
-            && error.contains("label = \"label\"")
-            && error.contains("`sentence`"),
+        error.contains("row `4`") && error.contains("label = \"label\"") && error.contains("`sentence`"),
         "{error}"
     );
 }
@@ -429,29 +282,19 @@ fn a_typed_text_fills_the_only_column() {
     assert_eq!(sst2.example(&typed, 0).unwrap().prompt, "so good It was");
     let copa = builtin("copa").unwrap().unwrap().compile().unwrap();
     let error = typed_row(&copa, "so good").unwrap_err().to_string();
-    assert!(
-        error.contains("`choice1`, `choice2`, `premise`, `question`"),
-        "{error}"
-    );
+    assert!(error.contains("`choice1`, `choice2`, `premise`, `question`"), "{error}");
 }
 
 #[test]
 fn the_example_of_tasks_md_works() {
     let page = include_str!("../TASKS.md");
-    let block = |kind: &str| {
-        page.split("```")
-            .find_map(|part| part.strip_prefix(kind))
-            .unwrap()
-    };
+    let block = |kind: &str| page.split("```").find_map(|part| part.strip_prefix(kind)).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("train.csv");
     std::fs::write(&path, block("csv\n")).unwrap();
     let rows = polder_tasks::data::read_file(&path, None).unwrap();
     let task = task(block("toml\n"));
-    let examples: Vec<_> = rows
-        .iter()
-        .map(|row| task.example(row, 0).unwrap())
-        .collect();
+    let examples: Vec<_> = rows.iter().map(|row| task.example(row, 0).unwrap()).collect();
     assert_eq!(
         examples[0].prompt,
         "Subject: Cannot log in\nSince this morning, nobody in the office can log in.\nHow urgent is this?"

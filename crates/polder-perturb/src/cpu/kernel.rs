@@ -17,11 +17,11 @@ pub(super) const DEPTH: usize = 768;
 /// Elements from one weight row to the next in a block; not a power of two, so that rows lie in different cache sets.
 pub(super) const STRIDE: usize = DEPTH + 16;
 
-/// Adds the products of `depth` columns to `tile`, `[GROUP][PANEL]`.
+/// Writes the products of `depth` columns to `tile`, `[GROUP][PANEL]`, or adds them to what is there where `more`.
 ///
 /// `x` is `[depth][PANEL]`, `s` is `GROUP` rows of `STRIDE`, of which `depth` are read. With `half`, only the first 16
 /// lanes are wanted.
-pub(super) fn multiply(level: Level, x: &[f32], s: &[f32], depth: usize, half: bool, tile: &mut [f32]) {
+pub(super) fn multiply(level: Level, x: &[f32], s: &[f32], depth: usize, half: bool, more: bool, tile: &mut [f32]) {
     assert!(x.len() >= depth * PANEL && depth <= DEPTH);
     assert!(s.len() >= (GROUP - 1) * STRIDE + depth && tile.len() >= GROUP * PANEL);
     match level {
@@ -30,9 +30,9 @@ pub(super) fn multiply(level: Level, x: &[f32], s: &[f32], depth: usize, half: b
             // SAFETY: the machine has AVX-512F at this level, and the slices are as long as asserted above.
             unsafe {
                 if half {
-                    x86::avx512_half(x.as_ptr(), s.as_ptr(), depth, tile.as_mut_ptr());
+                    x86::avx512_half(x.as_ptr(), s.as_ptr(), depth, more, tile.as_mut_ptr());
                 } else {
-                    x86::avx512(x.as_ptr(), s.as_ptr(), depth, tile.as_mut_ptr());
+                    x86::avx512(x.as_ptr(), s.as_ptr(), depth, more, tile.as_mut_ptr());
                 }
             }
         }
@@ -43,23 +43,25 @@ pub(super) fn multiply(level: Level, x: &[f32], s: &[f32], depth: usize, half: b
                 for lane in (0..if half { PANEL / 2 } else { PANEL }).step_by(16) {
                     for group in (0..GROUP).step_by(6) {
                         let tile = tile.as_mut_ptr().add(group * PANEL + lane);
-                        x86::avx2(x.as_ptr().add(lane), s.as_ptr().add(group * STRIDE), depth, tile);
+                        x86::avx2(x.as_ptr().add(lane), s.as_ptr().add(group * STRIDE), depth, more, tile);
                     }
                 }
             }
         }
-        _ => portable(x, s, depth, tile),
+        _ => portable(x, s, depth, more, tile),
     }
 }
 
 /// The same in plain Rust, four weight rows and sixteen lanes at a time.
-fn portable(x: &[f32], s: &[f32], depth: usize, tile: &mut [f32]) {
+fn portable(x: &[f32], s: &[f32], depth: usize, more: bool, tile: &mut [f32]) {
     const LANES: usize = 16;
     for group in (0..GROUP).step_by(4) {
         for lane in (0..PANEL).step_by(LANES) {
             let mut acc = [[0f32; LANES]; 4];
-            for (g, acc) in acc.iter_mut().enumerate() {
-                acc.copy_from_slice(&tile[(group + g) * PANEL + lane..][..LANES]);
+            if more {
+                for (g, acc) in acc.iter_mut().enumerate() {
+                    acc.copy_from_slice(&tile[(group + g) * PANEL + lane..][..LANES]);
+                }
             }
             for k in 0..depth {
                 let x = &x[k * PANEL + lane..][..LANES];
@@ -84,15 +86,17 @@ mod x86 {
     use super::{GROUP, PANEL, STRIDE};
 
     /// # Safety
-    /// AVX-512F; `x` has `depth·PANEL` elements, `s` GROUP rows of STRIDE, `tile` GROUP·PANEL.
+    /// AVX-512F; `x` has `depth·PANEL` elements, `s` GROUP rows of STRIDE, `tile` GROUP·PANEL, initialised where `more`.
     #[target_feature(enable = "avx512f")]
-    pub(super) unsafe fn avx512(x: *const f32, s: *const f32, depth: usize, tile: *mut f32) {
+    pub(super) unsafe fn avx512(x: *const f32, s: *const f32, depth: usize, more: bool, tile: *mut f32) {
         // SAFETY: all accesses lie within what the caller promises.
         unsafe {
             let mut acc = [[_mm512_setzero_ps(); 2]; GROUP];
-            for (g, acc) in acc.iter_mut().enumerate() {
-                acc[0] = _mm512_loadu_ps(tile.add(g * PANEL));
-                acc[1] = _mm512_loadu_ps(tile.add(g * PANEL + 16));
+            if more {
+                for (g, acc) in acc.iter_mut().enumerate() {
+                    acc[0] = _mm512_loadu_ps(tile.add(g * PANEL));
+                    acc[1] = _mm512_loadu_ps(tile.add(g * PANEL + 16));
+                }
             }
             for k in 0..depth {
                 let x0 = _mm512_loadu_ps(x.add(k * PANEL));
@@ -113,12 +117,14 @@ mod x86 {
     /// # Safety
     /// As `avx512`.
     #[target_feature(enable = "avx512f")]
-    pub(super) unsafe fn avx512_half(x: *const f32, s: *const f32, depth: usize, tile: *mut f32) {
+    pub(super) unsafe fn avx512_half(x: *const f32, s: *const f32, depth: usize, more: bool, tile: *mut f32) {
         // SAFETY: all accesses lie within what the caller promises.
         unsafe {
             let mut acc = [_mm512_setzero_ps(); GROUP];
-            for (g, acc) in acc.iter_mut().enumerate() {
-                *acc = _mm512_loadu_ps(tile.add(g * PANEL));
+            if more {
+                for (g, acc) in acc.iter_mut().enumerate() {
+                    *acc = _mm512_loadu_ps(tile.add(g * PANEL));
+                }
             }
             for k in 0..depth {
                 let x0 = _mm512_loadu_ps(x.add(k * PANEL));
@@ -137,13 +143,15 @@ mod x86 {
     /// # Safety
     /// AVX2 and FMA; `x` and `tile` have rows of PANEL, `s` six rows of STRIDE.
     #[target_feature(enable = "avx2,fma")]
-    pub(super) unsafe fn avx2(x: *const f32, s: *const f32, depth: usize, tile: *mut f32) {
+    pub(super) unsafe fn avx2(x: *const f32, s: *const f32, depth: usize, more: bool, tile: *mut f32) {
         // SAFETY: all accesses lie within what the caller promises.
         unsafe {
             let mut acc = [[_mm256_setzero_ps(); 2]; 6];
-            for (g, acc) in acc.iter_mut().enumerate() {
-                acc[0] = _mm256_loadu_ps(tile.add(g * PANEL));
-                acc[1] = _mm256_loadu_ps(tile.add(g * PANEL + 8));
+            if more {
+                for (g, acc) in acc.iter_mut().enumerate() {
+                    acc[0] = _mm256_loadu_ps(tile.add(g * PANEL));
+                    acc[1] = _mm256_loadu_ps(tile.add(g * PANEL + 8));
+                }
             }
             for k in 0..depth {
                 let x0 = _mm256_loadu_ps(x.add(k * PANEL));
@@ -183,15 +191,19 @@ mod tests {
             let (x, s) = (numbers(depth * PANEL, 1), numbers(GROUP * STRIDE, 2));
             let start = numbers(GROUP * PANEL, 3);
             for half in [false, true] {
-                for level in available() {
+                for (level, more) in available().into_iter().flat_map(|l| [(l, false), (l, true)]) {
                     let mut tile = start.clone();
-                    multiply(level, &x, &s, depth, half, &mut tile);
+                    multiply(level, &x, &s, depth, half, more, &mut tile);
                     for g in 0..GROUP {
                         for lane in 0..if half { 16 } else { PANEL } {
-                            let chain = (0..depth).fold(start[g * PANEL + lane], |a, k| {
-                                s[g * STRIDE + k].mul_add(x[k * PANEL + lane], a)
-                            });
-                            assert_eq!(tile[g * PANEL + lane].to_bits(), chain.to_bits(), "{level:?} {depth} {g} {lane}");
+                            let first = if more { start[g * PANEL + lane] } else { 0.0 };
+                            let chain =
+                                (0..depth).fold(first, |a, k| s[g * STRIDE + k].mul_add(x[k * PANEL + lane], a));
+                            assert_eq!(
+                                tile[g * PANEL + lane].to_bits(),
+                                chain.to_bits(),
+                                "{level:?} {depth} {g} {lane}"
+                            );
                         }
                     }
                 }

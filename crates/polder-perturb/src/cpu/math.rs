@@ -87,7 +87,9 @@ mod tests {
             assert!((f64::from(sigmoid(x)) - 1.0 / (1.0 + (-exact).exp())).abs() < 2e-7, "sigmoid {x}");
         }
         // Values of erf from its Taylor series, to ten digits.
-        for (x, want) in [(0.1, 0.112_462_916_0), (0.5, 0.520_499_877_8), (1.0, 0.842_700_792_9), (2.0, 0.995_322_265_0)] {
+        for (x, want) in
+            [(0.1, 0.112_462_916_0), (0.5, 0.520_499_877_8), (1.0, 0.842_700_792_9), (2.0, 0.995_322_265_0)]
+        {
             assert!((f64::from(erf(x)) - want).abs() < 3e-7, "erf {x}");
             assert_eq!(erf(-x), -erf(x));
         }

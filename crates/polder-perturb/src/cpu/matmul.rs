@@ -96,7 +96,6 @@ pub(super) fn job(weight: &Shifted<'_>, rows: Range<usize>, x: &Panels, level: L
     scratch.direction.resize(STRIDE, 0.0);
     let tiles = x.points * panels * JOB * PANEL;
     scratch.tiles.resize(tiles.max(scratch.tiles.len()), 0.0);
-    scratch.tiles[..tiles].fill(0.0);
     let blocks = x.width.div_ceil(DEPTH);
     for block in 0..blocks {
         // Blocks of nearly equal depth, multiples of 64 so that they begin where the generator's tiles do.
@@ -114,7 +113,7 @@ pub(super) fn job(weight: &Shifted<'_>, rows: Range<usize>, x: &Panels, level: L
                 for group in 0..groups {
                     let at = ((point * panels + panel) * JOB + group * GROUP) * PANEL;
                     let tile = &mut scratch.tiles[at..at + GROUP * PANEL];
-                    multiply(level, columns, &weights[group * GROUP * STRIDE..], k.len(), half, tile);
+                    multiply(level, columns, &weights[group * GROUP * STRIDE..], k.len(), half, block > 0, tile);
                 }
             }
         }
@@ -141,14 +140,12 @@ pub(super) fn linears(x: &Panels, layers: &[Layer<'_>]) -> Vec<Vec<f32>> {
                         lanes.iter_mut().for_each(|y| *y += b);
                     }
                     let x_rows = x.rows_of(panel);
-                    unpack(level, tile, rows.len(), x_rows.len(), |r| {
-                        let at = (point * x.rows + x_rows.start + r) * layer.out + first;
-                        // SAFETY: this job alone writes columns `rows` of this layer's output.
-                        #[allow(unsafe_code)]
-                        unsafe {
-                            places[l].slice(at, rows.len())
-                        }
-                    });
+                    let at = (point * x.rows + x_rows.start) * layer.out + first;
+                    // SAFETY: this job alone writes columns `rows` of this layer's output.
+                    #[allow(unsafe_code)]
+                    unsafe {
+                        unpack(level, tile, rows.len(), x_rows.len(), places[l], at, layer.out);
+                    }
                 }
             }
         });

@@ -136,10 +136,13 @@ impl Reader for CpuReader<'_> {
         let view = View::new(&x, "a linear layer's input")?;
         let panels = Panels::new(view.f32()?, self.points(), width);
         let outputs = self.with_layers(layers, width, |held| matmul::linears(&panels, held))?;
-        outputs.into_iter().map(|y| {
-            let out = y.len() / rows.max(1);
-            tensor(y, rows, out)
-        }).collect()
+        outputs
+            .into_iter()
+            .map(|y| {
+                let out = y.len() / rows.max(1);
+                tensor(y, rows, out)
+            })
+            .collect()
     }
 
     fn norm(&self, x: &Tensor, norm: &Norm) -> Result<Tensor> {
@@ -156,7 +159,8 @@ impl Reader for CpuReader<'_> {
         let x = x.contiguous()?;
         let view = View::new(&x, "a norm's input")?;
         let eps = norm.eps as f32;
-        let y = rowwise::norm(view.f32()?, self.points(), norm.width, norm.kind, eps, weight.as_deref(), bias.as_deref());
+        let y =
+            rowwise::norm(view.f32()?, self.points(), norm.width, norm.kind, eps, weight.as_deref(), bias.as_deref());
         tensor(y, rows, width)
     }
 

@@ -4,6 +4,7 @@
 
 use crate::cpu::kernel::PANEL;
 use crate::cpu::level::Level;
+use crate::cpu::view::Shared;
 
 /// Writes `rows ≤ PANEL` rows of `width` (stride `width`) as a panel `[width][PANEL]`; lanes without a row become 0.
 pub(super) fn pack(level: Level, x: &[f32], width: usize, rows: usize, panel: &mut [f32]) {
@@ -13,8 +14,8 @@ pub(super) fn pack(level: Level, x: &[f32], width: usize, rows: usize, panel: &m
         let mut k = 0;
         if wide(level) && rows - row >= 8 {
             while k + 8 <= width {
-                // SAFETY: eight rows and eight columns are there on both sides; AVX2 as `wide` says.
-                unsafe { square(&x[row * width + k..], width, &mut panel[k * PANEL + row..], PANEL) };
+                // SAFETY: eight rows and eight columns are there on both sides (asserted above); AVX2 as `wide` says.
+                unsafe { square(x[row * width + k..].as_ptr(), width, panel[k * PANEL + row..].as_mut_ptr(), PANEL) };
                 k += 8;
             }
         }
@@ -33,32 +34,37 @@ pub(super) fn pack(level: Level, x: &[f32], width: usize, rows: usize, panel: &m
     }
 }
 
-/// Writes tiles `[columns][PANEL]` as `rows` rows of `columns`: `out(r)` gives the place of row `r`.
-pub(super) fn unpack<'a>(
+/// Writes a tile `[columns][PANEL]` as `rows` rows of `columns`, the first at `out`, each `stride` after the one before.
+///
+/// # Safety
+/// Those places lie in the slice that `out` was made of, and no other thread touches them.
+pub(super) unsafe fn unpack(
     level: Level,
     tile: &[f32],
     columns: usize,
     rows: usize,
-    mut out: impl FnMut(usize) -> &'a mut [f32],
+    out: Shared,
+    at: usize,
+    stride: usize,
 ) {
     assert!(rows <= PANEL && tile.len() >= columns * PANEL);
-    let mut square_rows = [[0f32; 64]; 1];
     let mut row = 0;
     while row < rows {
         let height = (rows - row).min(8);
         let mut done = 0;
         if wide(level) && height == 8 {
             while done + 8 <= columns {
-                // SAFETY: eight columns of eight lanes are there; AVX2 as `wide` says.
-                unsafe { square(&tile[done * PANEL + row..], PANEL, &mut square_rows[0], 8) };
-                for r in 0..8 {
-                    out(row + r)[done..done + 8].copy_from_slice(&square_rows[0][r * 8..r * 8 + 8]);
+                // SAFETY: eight columns of eight lanes are there, and their places are the caller's promise.
+                unsafe {
+                    let to = out.at(at + row * stride + done);
+                    square(tile[done * PANEL + row..].as_ptr(), PANEL, to, stride);
                 }
                 done += 8;
             }
         }
         for r in row..row + height {
-            let place = out(r);
+            // SAFETY: the caller's promise.
+            let place = unsafe { out.slice(at + r * stride, columns) };
             for c in done..columns {
                 place[c] = tile[c * PANEL + r];
             }
@@ -74,19 +80,19 @@ fn wide(level: Level) -> bool {
 /// Transposes 8 × 8 elements.
 ///
 /// # Safety
-/// AVX2; `from` holds eight rows of stride `from_stride`, `to` eight rows of stride `to_stride`.
+/// AVX2; `from` points to eight rows of stride `from_stride`, `to` to eight rows of stride `to_stride`.
 #[cfg(target_arch = "x86_64")]
-unsafe fn square(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
-    assert!(from.len() >= 7 * from_stride + 8 && to.len() >= 7 * to_stride + 8);
-    // SAFETY: the lengths are asserted, the instructions promised by the caller.
-    unsafe { square_avx2(from.as_ptr(), from_stride, to.as_mut_ptr(), to_stride) }
+unsafe fn square(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { square_avx2(from, from_stride, to, to_stride) }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-unsafe fn square(from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
+unsafe fn square(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
     for r in 0..8 {
         for c in 0..8 {
-            to[c * to_stride + r] = from[r * from_stride + c];
+            // SAFETY: the caller's promise.
+            unsafe { *to.add(c * to_stride + r) = *from.add(r * from_stride + c) };
         }
     }
 }
@@ -136,9 +142,9 @@ mod tests {
                     }
                 }
                 let mut back = vec![0f32; rows * width];
-                let base = crate::cpu::view::Shared::new(&mut back);
-                // SAFETY: one row at a time, each within `back`.
-                unpack(level, &panel, width, rows, |r| unsafe { base.slice(r * width, width) });
+                let base = Shared::new(&mut back);
+                // SAFETY: `back` has `rows` rows of `width`.
+                unsafe { unpack(level, &panel, width, rows, base, 0, width) };
                 assert_eq!(back, x);
             }
         }

@@ -44,9 +44,7 @@ impl<'a> View<'a> {
             Storage::Cpu(CpuStorage::F32(v)) => Ok(Stored::F32(&v[range])),
             Storage::Cpu(CpuStorage::BF16(v)) => Ok(Stored::Bf16(&v[range])),
             Storage::Cpu(CpuStorage::F16(v)) => Ok(Stored::F16(&v[range])),
-            other => {
-                Err(Error::DType { what: self.what.to_owned(), dtype: other.dtype(), path: "the CPU reader" })
-            }
+            other => Err(Error::DType { what: self.what.to_owned(), dtype: other.dtype(), path: "the CPU reader" }),
         }
     }
 
@@ -100,6 +98,16 @@ unsafe impl Sync for Shared {}
 impl Shared {
     pub(super) fn new(data: &mut [f32]) -> Self {
         Self(data.as_mut_ptr())
+    }
+
+    /// Where element `i` stands.
+    ///
+    /// # Safety
+    /// It lies in the slice that this was made of.
+    #[allow(unsafe_code)]
+    pub(super) unsafe fn at(&self, i: usize) -> *mut f32 {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.add(i) }
     }
 
     /// The elements `start..start + len`.

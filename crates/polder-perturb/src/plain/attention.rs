@@ -97,7 +97,9 @@ fn check(q: &Tensor, k: &Tensor, v: &Tensor, spec: &Attention<'_>, points: usize
     for Sequence { rows: own, prefix } in spec.sequences {
         prefixes_fit &= prefix.start.checked_add(prefix.len).is_some_and(|end| end <= rows);
         let end = own.start.checked_add(own.len).filter(|end| *end <= rows);
-        let Some(end) = end else { return Err(shape("sequence", q, format!("rows within {own:?}"))) };
+        let Some(end) = end else {
+            return Err(shape("sequence", q, format!("rows within {own:?}")));
+        };
         prefixes_fit &= covered[own.start..end].iter_mut().all(|c| !std::mem::replace(c, true));
     }
     if !prefixes_fit || covered.contains(&false) {

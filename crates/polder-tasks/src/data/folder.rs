@@ -74,10 +74,7 @@ impl DataFolder {
     /// [`Error::Io`], [`Error::FileType`] for a single file of unknown type, [`Error::NoSplits`], [`Error::TwoFiles`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let meta = std::fs::metadata(path).map_err(|source| Error::Io {
-            path: path.to_owned(),
-            source,
-        })?;
+        let meta = std::fs::metadata(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
         if !meta.is_dir() {
             return Self::single(path);
         }
@@ -90,36 +87,24 @@ impl DataFolder {
                         continue;
                     }
                     if let Some((_, first)) = files.iter().find(|(s, _)| *s == split) {
-                        return Err(Error::TwoFiles {
-                            split,
-                            first: first.clone(),
-                            second: file,
-                        });
+                        return Err(Error::TwoFiles { split, first: first.clone(), second: file });
                     }
                     files.push((split, file));
                 }
             }
         }
         if files.is_empty() {
-            return Err(Error::NoSplits {
-                path: path.to_owned(),
-            });
+            return Err(Error::NoSplits { path: path.to_owned() });
         }
-        Ok(Self {
-            path: path.to_owned(),
-            files,
-        })
+        Ok(Self { path: path.to_owned(), files })
     }
 
     fn single(path: &Path) -> Result<Self> {
         match path.extension().and_then(|e| e.to_str()) {
-            Some(ending) if super::ENDINGS.contains(&ending) => Ok(Self {
-                path: path.to_owned(),
-                files: vec![(Split::Train, path.to_owned())],
-            }),
-            _ => Err(Error::FileType {
-                path: path.to_owned(),
-            }),
+            Some(ending) if super::ENDINGS.contains(&ending) => {
+                Ok(Self { path: path.to_owned(), files: vec![(Split::Train, path.to_owned())] })
+            }
+            _ => Err(Error::FileType { path: path.to_owned() }),
         }
     }
 
@@ -140,10 +125,7 @@ impl DataFolder {
 
     /// A split's file.
     pub fn file(&self, split: Split) -> Option<&Path> {
-        self.files
-            .iter()
-            .find(|(s, _)| *s == split)
-            .map(|(_, file)| file.as_path())
+        self.files.iter().find(|(s, _)| *s == split).map(|(_, file)| file.as_path())
     }
 
     /// A split's rows in the file's order, the first `limit` of them.
@@ -157,10 +139,6 @@ impl DataFolder {
 
     pub(crate) fn no_such_split(&self, split: Split) -> Error {
         let there: Vec<String> = self.files.iter().map(|(s, _)| s.to_string()).collect();
-        Error::NoSuchSplit {
-            path: self.path.clone(),
-            split,
-            there: there.join(", "),
-        }
+        Error::NoSuchSplit { path: self.path.clone(), split, there: there.join(", ") }
     }
 }

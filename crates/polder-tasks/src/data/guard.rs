@@ -23,10 +23,8 @@ pub(crate) fn guarded<T>(parse: impl FnOnce() -> Result<T, String>) -> Result<T,
     let outcome = catch_unwind(AssertUnwindSafe(parse));
     QUIET.set(before);
     outcome.unwrap_or_else(|cause| {
-        let text = cause
-            .downcast_ref::<String>()
-            .cloned()
-            .or_else(|| cause.downcast_ref::<&str>().map(|s| (*s).to_owned()));
+        let text =
+            cause.downcast_ref::<String>().cloned().or_else(|| cause.downcast_ref::<&str>().map(|s| (*s).to_owned()));
         Err(format!("its parser gave up ({})", text.unwrap_or_default()))
     })
 }

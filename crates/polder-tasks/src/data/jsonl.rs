@@ -23,37 +23,24 @@ fn read_lines(path: &Path, mut input: impl BufRead, limit: usize) -> Result<Vec<
     while rows.len() < limit {
         line.clear();
         number += 1;
-        let bad = |reason: String| Error::Record {
-            path: path.to_owned(),
-            line: number,
-            reason,
-        };
+        let bad = |reason: String| Error::Record { path: path.to_owned(), line: number, reason };
         let read = input
             .by_ref()
             .take(MAX_RECORD + 1)
             .read_until(b'\n', &mut line)
-            .map_err(|source| Error::Io {
-                path: path.to_owned(),
-                source,
-            })?;
+            .map_err(|source| Error::Io { path: path.to_owned(), source })?;
         if read == 0 {
             break;
         }
         if line.len() as u64 > MAX_RECORD {
             let place = format!(", line {number}");
-            return Err(Error::TooLarge {
-                path: path.to_owned(),
-                place,
-                what: "the line",
-                limit: MAX_RECORD,
-            });
+            return Err(Error::TooLarge { path: path.to_owned(), place, what: "the line", limit: MAX_RECORD });
         }
         let mut bytes = line.as_slice();
         if number == 1 {
             bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
         }
-        let text = std::str::from_utf8(bytes)
-            .map_err(|e| bad(format!("invalid UTF-8 at byte {}", e.valid_up_to())))?;
+        let text = std::str::from_utf8(bytes).map_err(|e| bad(format!("invalid UTF-8 at byte {}", e.valid_up_to())))?;
         let text = text.trim();
         if !text.is_empty() {
             rows.push(row(text).map_err(bad)?);
@@ -91,21 +78,13 @@ fn json_reason(error: &serde_json::Error) -> String {
 /// A `.json` file: an array of objects, or JSON lines under another name.
 pub(super) fn read_json(path: &Path, mut file: File, size: u64, limit: usize) -> Result<Vec<Row>> {
     if size > MAX_JSON {
-        return Err(Error::TooLarge {
-            path: path.to_owned(),
-            place: String::new(),
-            what: "the file",
-            limit: MAX_JSON,
-        });
+        return Err(Error::TooLarge { path: path.to_owned(), place: String::new(), what: "the file", limit: MAX_JSON });
     }
     let mut bytes = Vec::new();
     file.by_ref()
         .take(MAX_JSON)
         .read_to_end(&mut bytes)
-        .map_err(|source| Error::Io {
-            path: path.to_owned(),
-            source,
-        })?;
+        .map_err(|source| Error::Io { path: path.to_owned(), source })?;
     let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
     if text.trim_ascii_start().first() != Some(&b'[') {
         return read_lines(path, text, limit);
@@ -115,16 +94,11 @@ pub(super) fn read_json(path: &Path, mut file: File, size: u64, limit: usize) ->
         line: e.line() as u64,
         reason: json_reason(&e),
     })?;
-    let rows = list
-        .into_iter()
-        .take(limit)
-        .enumerate()
-        .map(|(number, value)| match value {
-            Value::Object(row) => Ok(row),
-            other => Err(Error::File {
-                path: path.to_owned(),
-                reason: format!("entry {number}: {}", not_an_object(&other)),
-            }),
-        });
+    let rows = list.into_iter().take(limit).enumerate().map(|(number, value)| match value {
+        Value::Object(row) => Ok(row),
+        other => {
+            Err(Error::File { path: path.to_owned(), reason: format!("entry {number}: {}", not_an_object(&other)) })
+        }
+    });
     rows.collect()
 }

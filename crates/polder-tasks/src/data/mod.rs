@@ -35,33 +35,20 @@ pub const ENDINGS: &[&str] = &["jsonl", "json", "csv", "tsv", "parquet"];
 /// # Errors
 /// [`Error::Io`], [`Error::FileType`], [`Error::TooLarge`], [`Error::Record`] and [`Error::File`].
 pub fn read_file(path: &Path, limit: Option<usize>) -> Result<Vec<Row>> {
-    let io = |source| Error::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io = |source| Error::Io { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(io)?;
     let size = file.metadata().map_err(io)?.len();
     if size > MAX_FILE {
-        return Err(Error::TooLarge {
-            path: path.to_owned(),
-            place: String::new(),
-            what: "the file",
-            limit: MAX_FILE,
-        });
+        return Err(Error::TooLarge { path: path.to_owned(), place: String::new(), what: "the file", limit: MAX_FILE });
     }
     let limit = limit.unwrap_or(usize::MAX);
-    let ending = path
-        .extension()
-        .and_then(|e| e.to_str())
-        .unwrap_or_default();
+    let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
     match ending {
         "jsonl" => jsonl::read(path, file, limit),
         "json" => jsonl::read_json(path, file, size, limit),
         "csv" => table::read(path, file, b',', limit),
         "tsv" => table::read(path, file, b'\t', limit),
         "parquet" => parquet::read(path, file, size, limit),
-        _ => Err(Error::FileType {
-            path: path.to_owned(),
-        }),
+        _ => Err(Error::FileType { path: path.to_owned() }),
     }
 }

@@ -38,20 +38,14 @@ pub(super) fn read(path: &Path, file: File, delimiter: u8, limit: usize) -> Resu
         .delimiter(delimiter)
         .quoting(delimiter != b'\t')
         .flexible(false)
-        .from_reader(Bounded {
-            inner: file,
-            left: left.clone(),
-        });
+        .from_reader(Bounded { inner: file, left: left.clone() });
     let names = header(path, &mut reader)?;
     let mut rows = Vec::new();
     let mut record = csv::StringRecord::new();
     while rows.len() < limit {
         left.set(MAX_RECORD);
         let start = reader.position().line();
-        if !reader
-            .read_record(&mut record)
-            .map_err(|e| failure(path, e, start))?
-        {
+        if !reader.read_record(&mut record).map_err(|e| failure(path, e, start))? {
             break;
         }
         let values = record.iter().map(|value| Value::String(value.to_owned()));
@@ -64,22 +58,10 @@ fn header<R: Read>(path: &Path, reader: &mut csv::Reader<R>) -> Result<Vec<Strin
     let header = reader.headers().map_err(|e| failure(path, e, 1))?;
     let mut names: Vec<String> = Vec::with_capacity(header.len());
     for name in header {
-        let name = if names.is_empty() {
-            name.trim_start_matches('\u{feff}')
-        } else {
-            name
-        }
-        .trim();
-        let bad = |reason: String| Error::Record {
-            path: path.to_owned(),
-            line: 1,
-            reason,
-        };
+        let name = if names.is_empty() { name.trim_start_matches('\u{feff}') } else { name }.trim();
+        let bad = |reason: String| Error::Record { path: path.to_owned(), line: 1, reason };
         if name.is_empty() {
-            return Err(bad(format!(
-                "column {} of the header has no name",
-                names.len() + 1
-            )));
+            return Err(bad(format!("column {} of the header has no name", names.len() + 1)));
         }
         if names.iter().any(|n| n == name) {
             return Err(bad(format!("the header names `{name}` twice")));
@@ -91,11 +73,7 @@ fn header<R: Read>(path: &Path, reader: &mut csv::Reader<R>) -> Result<Vec<Strin
 
 fn failure(path: &Path, error: csv::Error, near: u64) -> Error {
     let line = error.position().map_or(near, csv::Position::line);
-    let record = |reason: String| Error::Record {
-        path: path.to_owned(),
-        line,
-        reason,
-    };
+    let record = |reason: String| Error::Record { path: path.to_owned(), line, reason };
     match error.into_kind() {
         csv::ErrorKind::Io(e) if e.to_string() == TOO_LARGE => Error::TooLarge {
             path: path.to_owned(),
@@ -103,18 +81,11 @@ fn failure(path: &Path, error: csv::Error, near: u64) -> Error {
             what: "the record (is a quote left open?)",
             limit: MAX_RECORD,
         },
-        csv::ErrorKind::Io(source) => Error::Io {
-            path: path.to_owned(),
-            source,
-        },
-        csv::ErrorKind::Utf8 { err, .. } => {
-            record(format!("invalid UTF-8 in column {}", err.field() + 1))
+        csv::ErrorKind::Io(source) => Error::Io { path: path.to_owned(), source },
+        csv::ErrorKind::Utf8 { err, .. } => record(format!("invalid UTF-8 in column {}", err.field() + 1)),
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            record(format!("it has {len} columns, the header has {expected_len}"))
         }
-        csv::ErrorKind::UnequalLengths {
-            expected_len, len, ..
-        } => record(format!(
-            "it has {len} columns, the header has {expected_len}"
-        )),
         other => record(format!("{other:?}")),
     }
 }

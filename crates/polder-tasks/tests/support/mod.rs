@@ -23,10 +23,7 @@ pub(crate) fn tokenizer(merges: &[(&str, &str)], post_processor: Value) -> Token
         vocabulary.insert(format!("{first}{second}"), json!(vocabulary.len()));
     }
     let added = |id: u32, content: &str| json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true});
-    let merges: Vec<String> = merges
-        .iter()
-        .map(|(first, second)| format!("{first} {second}"))
-        .collect();
+    let merges: Vec<String> = merges.iter().map(|(first, second)| format!("{first} {second}")).collect();
     let file = json!({
         "version": "1.0", "truncation": null, "padding": null,
         "added_tokens": [added(BOS, "<s>"), added(EOS, "</s>")],
@@ -36,9 +33,7 @@ pub(crate) fn tokenizer(merges: &[(&str, &str)], post_processor: Value) -> Token
         "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
             "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "vocab": vocabulary, "merges": merges},
     });
-    file.to_string()
-        .parse()
-        .expect("the tokenizer of the tests")
+    file.to_string().parse().expect("the tokenizer of the tests")
 }
 
 /// A post-processor that puts BOS in front, and EOS behind where asked.
