@@ -11,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// A configuration that can't be read, or asks for what can't be.
     #[error(transparent)]
-    Config(#[from] crate::config::ConfigError),
+    Config(Box<crate::config::ConfigError>),
     /// A file or folder could not be read or written.
     #[error("cannot {action} `{}`: {source}", path.display())]
     Io {
@@ -50,7 +50,7 @@ pub enum Error {
     Perturb(#[from] polder_perturb::Error),
     /// An estimate, an update or the trajectory failed.
     #[error(transparent)]
-    Optim(#[from] polder_optim::Error),
+    Optim(Box<polder_optim::Error>),
     /// A task, its data or a tokenizer failed.
     #[error(transparent)]
     Task(#[from] polder_tasks::Error),
@@ -58,7 +58,9 @@ pub enum Error {
     #[error("tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),
     /// An option has no tokens to score, or nothing that predicts the first of them.
-    #[error("option {option} has {tokens} tokens, of which {scored} are to be scored; at least one must come before them")]
+    #[error(
+        "option {option} has {tokens} tokens, of which {scored} are to be scored; at least one must come before them"
+    )]
     NothingPredicts {
         /// Which option of its example.
         option: usize,
@@ -125,9 +127,10 @@ impl Error {
     pub(crate) fn is_stop(&self) -> bool {
         match self {
             Self::Stopped => true,
-            Self::Optim(polder_optim::Error::Objective(inner)) => {
-                inner.0.downcast_ref::<Self>().is_some_and(Self::is_stop)
-            }
+            Self::Optim(error) => match error.as_ref() {
+                polder_optim::Error::Objective(inner) => inner.0.downcast_ref::<Self>().is_some_and(Self::is_stop),
+                _ => false,
+            },
             _ => false,
         }
     }
@@ -141,6 +144,18 @@ impl Error {
 
 impl From<polder_optim::ObjectiveError> for Error {
     fn from(error: polder_optim::ObjectiveError) -> Self {
-        Self::Optim(error.into())
+        Self::from(polder_optim::Error::from(error))
+    }
+}
+
+impl From<polder_optim::Error> for Error {
+    fn from(error: polder_optim::Error) -> Self {
+        Self::Optim(Box::new(error))
+    }
+}
+
+impl From<crate::config::ConfigError> for Error {
+    fn from(error: crate::config::ConfigError) -> Self {
+        Self::Config(Box::new(error))
     }
 }

@@ -124,7 +124,7 @@ fn estimator(s: &Source) -> Result<Estimator> {
     let laws = [("gaussian", Law::Gaussian), ("rademacher", Law::Rademacher)];
     Ok(Estimator::TwoPoint(TwoPoint {
         // Below f32's smallest normal number the shift would vanish; above 1 nothing of the model is left.
-        eps: s.number("estimator.two-point.eps", "above 0, at most 1", |x| x >= 1e-30 && x <= 1.0)?.unwrap_or(1e-3),
+        eps: s.number("estimator.two-point.eps", "above 0, at most 1", |x| (1e-30..=1.0).contains(&x))?.unwrap_or(1e-3),
         directions: s.count("estimator.two-point.directions", 1, MOST_DIRECTIONS)?.unwrap_or(1),
         law: s.word("estimator.two-point.law", &laws)?.unwrap_or(Law::Gaussian),
     }))

@@ -7,18 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// In a file.
-    File {
-        /// The file's name.
-        name: String,
-        /// The line, from 1.
-        line: usize,
-        /// The column, from 1, in characters.
-        column: usize,
-        /// How many characters are marked.
-        width: usize,
-        /// The line's text.
-        text: String,
-    },
+    File(Box<Spot>),
     /// In a `--set` argument.
     Set {
         /// The argument.
@@ -28,10 +17,26 @@ pub enum Place {
     Nowhere,
 }
 
+/// A place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spot {
+    /// The file's name.
+    pub name: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1, in characters.
+    pub column: usize,
+    /// How many characters are marked.
+    pub width: usize,
+    /// The line's text.
+    pub text: String,
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File { name, line, column, width, text } => {
+            Self::File(spot) => {
+                let Spot { name, line, column, width, text } = spot.as_ref();
                 let number = line.to_string();
                 let gutter = " ".repeat(number.len());
                 write!(f, "\n{gutter}--> {name}:{line}:{column}\n{gutter} |\n{number} | {text}\n{gutter} | ")?;

@@ -18,7 +18,7 @@ mod types;
 
 use std::path::Path;
 
-pub use error::{ConfigError, Place};
+pub use error::{ConfigError, Place, Spot};
 pub use keys::{KEYS, Key, Kind, nearest};
 pub use method::{Constant, Cosine, Estimator, Law, Linear, Optimizer, Schedule, Sgd, TwoPoint};
 pub use polder_models::StorageType as Storage;

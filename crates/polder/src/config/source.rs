@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Result;
-use super::error::{ConfigError, Place};
+use super::error::{ConfigError, Place, Spot};
 use super::keys::{Kind, VARIANTS, find, is_table, nearest};
 
 /// A configuration is small; what is larger is some other file.
@@ -201,6 +201,6 @@ impl File<'_> {
         let text = String::from_utf8_lossy(&bytes[start..end]).trim_end().replace(|c: char| c.is_control(), " ");
         let column = String::from_utf8_lossy(&bytes[start..at]).chars().count() + 1;
         let width = String::from_utf8_lossy(&bytes[at..span.end.clamp(at, end)]).trim_end().chars().count();
-        Place::File { name: self.name.to_owned(), line, column, width, text }
+        Place::File(Box::new(Spot { name: self.name.to_owned(), line, column, width, text }))
     }
 }
