@@ -43,7 +43,9 @@ impl<'a> Model<'a> {
         let named = named.ok_or_else(|| metadata.wrong("`general.architecture` is missing"))?;
         let Some(&(arch, model_type, class)) = KNOWN.iter().find(|(arch, ..)| *arch == named) else {
             let known: Vec<&str> = KNOWN.iter().map(|(arch, ..)| *arch).collect();
-            return Err(metadata.unsupported(format!("the architecture `{named}`"), format!("{} are", known.join(", "))));
+            return Err(
+                metadata.unsupported(format!("the architecture `{named}`"), format!("{} are", known.join(", ")))
+            );
         };
         if metadata.uint("split.count")?.unwrap_or(1) > 1 {
             let hint = "merge it with llama.cpp's `llama-gguf-split --merge`";

@@ -34,8 +34,12 @@ pub(crate) fn read(file: &Arc<WeightFile>) -> Result<(HashMap<String, Value>, Ve
     }
     match cursor.u32()? {
         2 | 3 => {}
-        version if version.swap_bytes() <= 3 => return Err(cursor.wrong("it is a big-endian file, which is not read")),
-        version => return Err(cursor.wrong(format!("version {version} is not known, only 2 and 3 are"))),
+        version if version.swap_bytes() <= 3 => {
+            return Err(cursor.wrong("it is a big-endian file, which is not read"));
+        }
+        version => {
+            return Err(cursor.wrong(format!("version {version} is not known, only 2 and 3 are")));
+        }
     }
     // A tensor takes at least a name's length, a count of axes, a type and an offset; a value a key's length and more.
     let tensors = cursor.count("tensors", 24)?;
@@ -114,7 +118,9 @@ fn place(file: &Arc<WeightFile>, info: Info, base: u64, alignment: u64) -> Resul
         start: base.saturating_add(offset),
         interleaved: None,
     };
-    let Some(encoding) = encoding else { return Err(extent.unknown_type()) };
+    let Some(encoding) = encoding else {
+        return Err(extent.unknown_type());
+    };
     let bytes = encoding.bytes(&extent.shape).ok_or_else(|| {
         wrong(format!("`{}` of shape {:?} can't be stored as {}", extent.name, extent.shape, extent.dtype))
     })?;

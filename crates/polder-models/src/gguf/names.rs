@@ -49,7 +49,7 @@ fn interleaved(model: &Model<'_>, name: &str, tensor: &Extent) -> Result<Option<
         () => return Ok(None),
     };
     let rows = tensor.shape.first().copied().unwrap_or(0) as u64;
-    if model.head_dim % 2 != 0 || heads.checked_mul(model.head_dim) != Some(rows) {
+    if !model.head_dim.is_multiple_of(2) || heads.checked_mul(model.head_dim) != Some(rows) {
         let (name, width) = (&tensor.name, model.head_dim);
         return Err(model.metadata.wrong(format!("`{name}` has {rows} rows, not {heads} heads of {width}")));
     }

@@ -44,9 +44,11 @@ pub(crate) fn settings(model: &Model<'_>) -> Result<Map<String, Json>> {
         _ => Map::from_iter([("rope_type".to_owned(), json!("default"))]),
     };
     parameters.insert("rope_theta".to_owned(), json!(theta));
+    // Where both styles name a scaling they must be the same object.
+    let scaling = scaling.map_or(Json::Null, |_| Json::Object(parameters.clone()));
     Ok(Map::from_iter([
         ("rope_theta".to_owned(), json!(theta)),
-        ("rope_scaling".to_owned(), scaling.unwrap_or(Json::Null)),
+        ("rope_scaling".to_owned(), scaling),
         ("rope_parameters".to_owned(), Json::Object(parameters)),
     ]))
 }
@@ -82,7 +84,9 @@ fn named(model: &Model<'_>) -> Result<Option<Json>> {
 
 /// The factor of the llama3 scaling whose per-frequency factors are in `rope_freqs.weight`.
 fn stretch(model: &Model<'_>, theta: f64) -> Result<Option<f64>> {
-    let Some(extent) = &model.rope_freqs else { return Ok(None) };
+    let Some(extent) = &model.rope_freqs else {
+        return Ok(None);
+    };
     if extent.shape != [(model.head_dim / 2) as usize] {
         return Err(model.metadata.wrong(format!("`rope_freqs.weight` has shape {:?}", extent.shape)));
     }

@@ -35,7 +35,9 @@ pub(crate) fn spec(metadata: &Metadata) -> Result<Spec> {
     }
     spec.merges = merges(metadata)?;
     let token = |key: &str| -> Result<Option<Token>> {
-        let Some(id) = metadata.uint(key)? else { return Ok(None) };
+        let Some(id) = metadata.uint(key)? else {
+            return Ok(None);
+        };
         let text = usize::try_from(id).ok().and_then(|at| tokens.get(at));
         let text = text.ok_or_else(|| metadata.wrong(format!("`{key}` is {id}, beyond the vocabulary")))?;
         Ok(Some(Token { text: (*text).to_owned(), id: id as u32 }))
@@ -54,7 +56,9 @@ fn kind(metadata: &Metadata) -> Result<Kind> {
     const HINT: &str = "use the model's Hugging Face folder, which holds a tokenizer.json";
     match metadata.text("tokenizer.ggml.model")? {
         Some("gpt2") => {}
-        Some(other) => return Err(metadata.unsupported(format!("a tokenizer of the model `{other}`"), HINT)),
+        Some(other) => {
+            return Err(metadata.unsupported(format!("a tokenizer of the model `{other}`"), HINT));
+        }
         None => return Err(metadata.unsupported("a file without a tokenizer", HINT)),
     }
     match metadata.text("tokenizer.ggml.pre")? {

@@ -100,11 +100,6 @@ impl Metadata {
         })
     }
 
-    /// Whether there is such a key.
-    pub(crate) fn has(&self, key: &str) -> bool {
-        self.values.contains_key(key)
-    }
-
     /// A number that may be given once for each layer: then all must agree.
     pub(crate) fn uniform_uint(&self, key: &str) -> Result<Option<u64>> {
         if !matches!(self.values.get(key), Some(Value::List(_))) {

@@ -16,7 +16,9 @@ use crate::load::tokens::{Added, Kind, Spec, Token};
 /// # Errors
 /// Files that are damaged; a special token that is not in the vocabulary.
 pub(super) fn spec(folder: &Path, files: &[SideFile]) -> Result<Option<Spec>> {
-    let (Some(vocab), Some(merges)) = (find(files, "vocab.json"), find(files, "merges.txt")) else { return Ok(None) };
+    let (Some(vocab), Some(merges)) = (find(files, "vocab.json"), find(files, "merges.txt")) else {
+        return Ok(None);
+    };
     let settings = object(folder, files, "tokenizer_config.json")?;
     let class = settings.get("tokenizer_class").and_then(Value::as_str).unwrap_or_default();
     if !matches!(class, "GPT2Tokenizer" | "GPT2TokenizerFast") {
@@ -25,7 +27,8 @@ pub(super) fn spec(folder: &Path, files: &[SideFile]) -> Result<Option<Spec>> {
     let wrong = |name: &str, reason: String| Error::Tokenizer { file: folder.join(name), reason };
     let flag = |key: &str| settings.get(key).and_then(Value::as_bool).unwrap_or(false);
     if flag("add_prefix_space") {
-        let reason = "it puts a space before each text, which is not supported\nhint: use a folder with a tokenizer.json";
+        let reason =
+            "it puts a space before each text, which is not supported\nhint: use a folder with a tokenizer.json";
         return Err(wrong("tokenizer_config.json", reason.to_owned()));
     }
     let mut spec = Spec::new(Kind::Gpt2);
@@ -34,7 +37,9 @@ pub(super) fn spec(folder: &Path, files: &[SideFile]) -> Result<Option<Spec>> {
     spec.merges = pairs(&merges.bytes).map_err(|reason| wrong("merges.txt", reason))?;
     let map = object(folder, files, "special_tokens_map.json")?;
     let special = |key: &str| -> Result<Option<Token>> {
-        let Some(text) = content(map.get(key)).or_else(|| content(settings.get(key))) else { return Ok(None) };
+        let Some(text) = content(map.get(key)).or_else(|| content(settings.get(key))) else {
+            return Ok(None);
+        };
         let token = spec.vocab.iter().find(|token| token.text == text).cloned();
         token.map(Some).ok_or_else(|| wrong("vocab.json", format!("it lacks the special token `{text}`")))
     };
@@ -51,7 +56,9 @@ fn find<'a>(files: &'a [SideFile], name: &str) -> Option<&'a SideFile> {
 }
 
 fn object(folder: &Path, files: &[SideFile], name: &str) -> Result<Map<String, Value>> {
-    let Some(file) = find(files, name) else { return Ok(Map::new()) };
+    let Some(file) = find(files, name) else {
+        return Ok(Map::new());
+    };
     serde_json::from_slice(&file.bytes).map_err(|e| Error::Json { file: folder.join(name), reason: e.to_string() })
 }
 

@@ -106,15 +106,18 @@ mod tests {
 
     #[test]
     fn f64_is_rounded_once() {
-        // Just above the tie between two neighbouring bf16: a first rounding to nearest f32 would land on the tie,
-        // and the second would go down to even.
-        let x = 1.0 + 2f64.powi(-8) + 2f64.powi(-40);
+        // Just above the tie between 1 and the next bf16, 1 + 2⁻⁷: a first rounding to the nearest f32 would land on the
+        // tie, and the second would go down to even. (half's own `from_f64` drops the low bits before it rounds.)
+        let above = 1.0 + 2f64.powi(-8) + 2f64.powi(-40);
+        let next = bf16::from_bits(bf16::ONE.to_bits() + 1);
         let mut to = [0.0];
-        Encoding::F64.decode(&x.to_le_bytes(), &mut to, StorageType::Bf16);
-        assert_eq!(bf16::from_f32(to[0]), bf16::from_f64(x));
-        assert_ne!(bf16::from_f32(x as f32), bf16::from_f64(x));
-        Encoding::F64.decode(&x.to_le_bytes(), &mut to, StorageType::F32);
-        assert_eq!(to[0], x as f32);
+        for (x, expected) in [(above, next), (-above, -next), (above - 2f64.powi(-39), bf16::ONE)] {
+            Encoding::F64.decode(&x.to_le_bytes(), &mut to, StorageType::Bf16);
+            assert_eq!(bf16::from_f32(to[0]), expected, "{x}");
+        }
+        assert_eq!(bf16::from_f32(above as f32), bf16::ONE, "one rounding after another is not tested");
+        Encoding::F64.decode(&above.to_le_bytes(), &mut to, StorageType::F32);
+        assert_eq!(to[0], above as f32);
     }
 
     #[test]

@@ -62,7 +62,9 @@ fn tokenizer(folder: &Path, files: &mut Vec<SideFile>) -> Result<Option<Tokenize
     if let Some(file) = files.iter().find(|f| f.name == TOKENIZER) {
         return tokens::parse(&folder.join(TOKENIZER), &file.bytes).map(Some);
     }
-    let Some(spec) = byte_level::spec(folder, files)? else { return Ok(None) };
+    let Some(spec) = byte_level::spec(folder, files)? else {
+        return Ok(None);
+    };
     let built = tokens::build(&folder.join("vocab.json"), &spec)?;
     files.extend(built.files.into_iter().filter(|f| f.name == TOKENIZER));
     Ok(Some(built.tokenizer))

@@ -41,7 +41,8 @@ mod tests {
 
     #[test]
     fn prefixes_of_base_models() {
-        let known = HashSet::from(["model.decoder.embed_tokens.weight", "model.layers.0.mlp.up_proj.weight", "lm_head.weight"]);
+        let known =
+            HashSet::from(["model.decoder.embed_tokens.weight", "model.layers.0.mlp.up_proj.weight", "lm_head.weight"]);
         let cases = [
             ("decoder.embed_tokens.weight", "model.decoder.embed_tokens.weight"),
             ("model.decoder.embed_tokens.weight", "model.decoder.embed_tokens.weight"),

@@ -33,7 +33,8 @@ pub(crate) fn open(folder: &Path) -> Result<Vec<Extent>> {
         return Err(Error::NoModel {
             path: folder.to_owned(),
             reason: if pickled {
-                "its weights are pickled (pytorch_model.bin), which is never read; convert them to safetensors".to_owned()
+                "its weights are pickled (pytorch_model.bin), which is never read; convert them to safetensors"
+                    .to_owned()
             } else {
                 format!("there is neither `{SINGLE}` nor `{INDEX}`")
             },

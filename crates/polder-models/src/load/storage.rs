@@ -74,10 +74,7 @@ impl FromStr for StorageType {
     /// # Errors
     /// A name other than `f32`, `bf16`, `f16`.
     fn from_str(name: &str) -> Result<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|t| t.name() == name)
-            .ok_or_else(|| Error::UnknownStorage { name: name.to_owned() })
+        Self::ALL.into_iter().find(|t| t.name() == name).ok_or_else(|| Error::UnknownStorage { name: name.to_owned() })
     }
 }
 
@@ -143,7 +140,7 @@ fn deinterleave<T: Copy>(all: &mut [T], heads: usize, row: usize) {
         return;
     }
     let half = head / row / 2;
-    if head % row != 0 || head / row != 2 * half {
+    if !head.is_multiple_of(row) || head / row != 2 * half {
         return;
     }
     let mut old = Vec::with_capacity(head);

@@ -169,7 +169,9 @@ impl Spec {
             .map(|t| (t.text.clone(), json!({ "id": t.text, "ids": [t.id], "tokens": [t.text] })))
             .collect();
         let pair = [around("A", 0), around("B", 1)].concat();
-        Ok(Some(json!({ "type": "TemplateProcessing", "single": around("A", 0), "pair": pair, "special_tokens": tokens })))
+        Ok(Some(
+            json!({ "type": "TemplateProcessing", "single": around("A", 0), "pair": pair, "special_tokens": tokens }),
+        ))
     }
 
     /// The tokenizer_config.json.
@@ -220,9 +222,8 @@ pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Tokenizer> {
     let wrong = |reason: String| Error::Tokenizer { file: path.to_owned(), reason };
     // The parser indexes with what the file says in places; a panic there is a damaged file, not a broken program.
     let parsed = std::panic::catch_unwind(|| Tokenizer::from_bytes(bytes));
-    let mut tokenizer = parsed
-        .map_err(|_| wrong("it is inconsistent".to_owned()))?
-        .map_err(|e| wrong(e.to_string()))?;
+    let mut tokenizer =
+        parsed.map_err(|_| wrong("it is inconsistent".to_owned()))?.map_err(|e| wrong(e.to_string()))?;
     tokenizer.with_padding(None);
     tokenizer.with_truncation(None).map_err(|e| wrong(e.to_string()))?;
     Ok(tokenizer)

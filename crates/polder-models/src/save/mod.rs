@@ -40,13 +40,7 @@ impl Default for SaveOptions {
 /// # Errors
 /// A disk that is full, or a folder that may not be written (what was at `folder` is intact then); a `folder` that
 /// holds other things than a model; a weight that is not finite in the chosen storage.
-pub fn save(
-    folder: &Path,
-    params: &ParamSet,
-    config: &Value,
-    files: &[SideFile],
-    options: &SaveOptions,
-) -> Result<()> {
+pub fn save(folder: &Path, params: &ParamSet, config: &Value, files: &[SideFile], options: &SaveOptions) -> Result<()> {
     let shards = weights::plan(params, options);
     let config = config::for_saving(config, options.storage.map_or(params.dtype(), StorageType::dtype));
     let config = pretty(&config);

@@ -27,12 +27,8 @@ impl<'a> Place<'a> {
     /// # Errors
     /// A `folder` that holds other things than a model, or may not be written; a side file with a strange name.
     pub(super) fn new(folder: &'a Path, needed: u64, files: &[SideFile]) -> Result<Self> {
-        let failed = |file: &Path, source| Error::Write {
-            file: file.to_owned(),
-            folder: folder.to_owned(),
-            needed,
-            source,
-        };
+        let failed =
+            |file: &Path, source| Error::Write { file: file.to_owned(), folder: folder.to_owned(), needed, source };
         if let Some(file) = files.iter().find(|f| !super::is_side_name(&f.name)) {
             let source = io::Error::new(io::ErrorKind::InvalidInput, "it is no plain name of a side file");
             return Err(failed(Path::new(&file.name), source));
@@ -122,7 +118,9 @@ fn refuse_strangers(folder: &Path, files: &[SideFile]) -> Result<()> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(Error::Read { file: folder.to_owned(), source }),
+        Err(source) => {
+            return Err(Error::Read { file: folder.to_owned(), source });
+        }
     };
     for entry in entries {
         let entry = entry.map_err(|source| Error::Read { file: folder.to_owned(), source })?;
@@ -140,7 +138,9 @@ fn refuse_strangers(folder: &Path, files: &[SideFile]) -> Result<()> {
 
 /// Removes folders that a killed process left; failures don't matter here.
 fn remove_leftovers(parent: &Path, prefix: &OsString) {
-    let Some(prefix) = prefix.to_str() else { return };
+    let Some(prefix) = prefix.to_str() else {
+        return;
+    };
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         if entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix)) {
             let _ = fs::remove_dir_all(entry.path());

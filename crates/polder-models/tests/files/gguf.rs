@@ -30,7 +30,8 @@ fn check(arch: &str, json: &Value) {
     let again = load_f32(&target).unwrap();
     assert_same(&expected, &again.params);
     assert_eq!(again.config.family(), config(json).family());
-    let ids = |t: &polder_models::Loaded| t.tokenizer.as_ref().unwrap().encode("abba<s>", true).unwrap().get_ids().to_vec();
+    let ids =
+        |t: &polder_models::Loaded| t.tokenizer.as_ref().unwrap().encode("abba<s>", true).unwrap().get_ids().to_vec();
     assert_eq!(ids(&loaded), [3, 2, 1, 0]);
     assert_eq!(ids(&again), ids(&loaded));
 }

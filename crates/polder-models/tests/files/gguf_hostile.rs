@@ -75,7 +75,9 @@ fn hostile_values() {
             [kind.to_le_bytes().to_vec(), count].concat()
         })
         .collect();
-    let list = |kind: u32, count: u64| [9u32.to_le_bytes().to_vec(), kind.to_le_bytes().to_vec(), count.to_le_bytes().to_vec()].concat();
+    let list = |kind: u32, count: u64| {
+        [9u32.to_le_bytes().to_vec(), kind.to_le_bytes().to_vec(), count.to_le_bytes().to_vec()].concat()
+    };
     let cases = [
         (99u32.to_le_bytes().to_vec(), "no type of metadata"),
         ([7u32.to_le_bytes().to_vec(), vec![2]].concat(), "no truth value"),
@@ -103,22 +105,102 @@ fn strange_metadata_and_tensors() {
         cases.push((writer, expected));
     };
     let text = |s: &str| Kv::Text(s.to_owned());
-    case(&|w| { w.set("general.architecture", text("mamba")); }, "the architecture `mamba`");
-    case(&|w| { w.unset("general.architecture"); }, "`general.architecture` is missing");
-    case(&|w| { w.unset("llama.block_count"); }, "`llama.block_count` is missing");
-    case(&|w| { w.set("llama.block_count", text("two")); }, "`llama.block_count` is no whole number");
-    case(&|w| { w.set("llama.block_count", Kv::U32(4000)); }, "lacks `model.layers.2.");
-    case(&|w| { w.set("llama.attention.head_count", Kv::U32(0)); }, "head_count` is 0");
-    case(&|w| { w.set("llama.attention.head_count", Kv::U32(5)); }, "not 5 heads");
-    case(&|w| { w.set("llama.attention.head_count", Kv::I32s(vec![4, 2])); }, "differs from layer to layer");
-    case(&|w| { w.set("llama.attention.key_length", Kv::U32(u32::MAX)); }, "value");
-    case(&|w| { w.set("llama.rope.dimension_count", Kv::U32(2)); }, "2 of 6 elements");
-    case(&|w| { w.set("llama.expert_count", Kv::U32(8)); }, "mixture of experts");
-    case(&|w| { w.set("split.count", Kv::U32(3)); }, "split over several files");
-    case(&|w| { w.set("general.alignment", Kv::U32(0)); }, "no power of two");
-    case(&|w| { w.set("general.alignment", Kv::U32(24)); }, "no power of two");
-    case(&|w| { w.set("general.alignment", Kv::U32(4096)); }, "no multiple of 4096");
-    case(&|w| { w.set("llama.rope.freq_base", Kv::F32(f32::NAN)); }, "no finite number");
+    case(
+        &|w| {
+            w.set("general.architecture", text("mamba"));
+        },
+        "the architecture `mamba`",
+    );
+    case(
+        &|w| {
+            w.unset("general.architecture");
+        },
+        "`general.architecture` is missing",
+    );
+    case(
+        &|w| {
+            w.unset("llama.block_count");
+        },
+        "`llama.block_count` is missing",
+    );
+    case(
+        &|w| {
+            w.set("llama.block_count", text("two"));
+        },
+        "`llama.block_count` is no whole number",
+    );
+    case(
+        &|w| {
+            w.set("llama.block_count", Kv::U32(4000));
+        },
+        "lacks `model.layers.2.",
+    );
+    case(
+        &|w| {
+            w.set("llama.attention.head_count", Kv::U32(0));
+        },
+        "head_count` is 0",
+    );
+    case(
+        &|w| {
+            w.set("llama.attention.head_count", Kv::U32(5));
+        },
+        "not 5 heads",
+    );
+    case(
+        &|w| {
+            w.set("llama.attention.head_count", Kv::I32s(vec![4, 2]));
+        },
+        "differs from layer to layer",
+    );
+    case(
+        &|w| {
+            w.set("llama.attention.key_length", Kv::U32(u32::MAX));
+        },
+        "value",
+    );
+    case(
+        &|w| {
+            w.set("llama.rope.dimension_count", Kv::U32(2));
+        },
+        "2 of 6 elements",
+    );
+    case(
+        &|w| {
+            w.set("llama.expert_count", Kv::U32(8));
+        },
+        "mixture of experts",
+    );
+    case(
+        &|w| {
+            w.set("split.count", Kv::U32(3));
+        },
+        "split over several files",
+    );
+    case(
+        &|w| {
+            w.set("general.alignment", Kv::U32(0));
+        },
+        "no power of two",
+    );
+    case(
+        &|w| {
+            w.set("general.alignment", Kv::U32(24));
+        },
+        "no power of two",
+    );
+    case(
+        &|w| {
+            w.set("general.alignment", Kv::U32(4096));
+        },
+        "no multiple of 4096",
+    );
+    case(
+        &|w| {
+            w.set("llama.rope.freq_base", Kv::F32(f32::NAN));
+        },
+        "no finite number",
+    );
     case(&|w| w.metadata.push(("tokenizer.ggml.pre".to_owned(), text("gpt-2"))), "twice");
     case(&|w| w.tensors.push(w.tensors[0].clone()), "twice");
     case(&|w| w.tensors[0].2 = 10, "Q2_K");

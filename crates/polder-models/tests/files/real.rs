@@ -20,7 +20,8 @@ fn weights_agree_with_candle() {
     assert_eq!((c.eps, c.rope.theta), (1e-5, 100_000.0));
     let mut file = std::fs::File::open(&path).unwrap();
     let content = gguf_file::Content::read(&mut file).unwrap();
-    let mut theirs = |name: &str| content.tensor(&mut file, name, &Device::Cpu).unwrap().dequantize(&Device::Cpu).unwrap();
+    let mut theirs =
+        |name: &str| content.tensor(&mut file, name, &Device::Cpu).unwrap().dequantize(&Device::Cpu).unwrap();
     for (layer, ours, name, heads) in [
         (0, "self_attn.q_proj", "attn_q", 9),
         (29, "self_attn.k_proj", "attn_k", 3),

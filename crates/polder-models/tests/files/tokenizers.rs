@@ -23,7 +23,9 @@ fn file(kind: &str) -> Writer {
     let golden = golden();
     let (tokens, special) = (strings(&golden["tokens"]), strings(&golden["special"]));
     let user = golden["user"].as_str().unwrap();
-    let kind_of = |t: &String| if special.contains(t) { 3 } else { 1 + 3 * i32::from(t == user) };
+    let kind_of = |t: &String| {
+        if special.contains(t) { 3 } else { 1 + 3 * i32::from(t == user) }
+    };
     let mut types: Vec<i32> = tokens.iter().map(kind_of).collect();
     let mut json = llama();
     json["vocab_size"] = json!(tokens.len() + 2);
@@ -125,7 +127,8 @@ fn vocabulary_and_merges_alone() {
     let tokenizer = loaded.tokenizer.unwrap();
     let cases: Vec<Value> = golden["kinds"]["gpt-2"].as_array().unwrap().clone();
     // In this folder the user's token is an ordinary one.
-    let plain: Vec<Value> = cases.into_iter().filter(|c| !c["text"].as_str().unwrap().contains("<tool_call>")).collect();
+    let plain: Vec<Value> =
+        cases.into_iter().filter(|c| !c["text"].as_str().unwrap().contains("<tool_call>")).collect();
     check("old folder", &tokenizer, &Value::Array(plain), &[bos]);
     let names: HashMap<&str, &SideFile> = loaded.files.iter().map(|f| (f.name.as_str(), f)).collect();
     assert!(names.contains_key("tokenizer.json") && names.contains_key("merges.txt"), "{:?}", names.keys());

@@ -32,7 +32,9 @@ fn transformers_loads_what_is_saved() {
     for (json, shard_bytes) in [(llama(), 1 << 30), (opt(), 1 << 30), (scaled, 5000)] {
         let params = params(&json, StorageType::F32, 21);
         save(&target, &params, &json, &[], &SaveOptions { storage: None, shard_bytes }).unwrap();
-        let Some(seen) = seen(&target, &json) else { return };
+        let Some(seen) = seen(&target, &json) else {
+            return;
+        };
         assert_eq!(seen["dtype"], "torch.float32");
         assert_eq!(seen["missing"], json!([]));
         assert_eq!(seen["unexpected"], json!([]));
@@ -65,7 +67,9 @@ fn transformers_loads_the_tokenizer_of_a_gguf_file() {
         let loaded = load_f32(&path).unwrap();
         let target = home.path().join("model");
         save(&target, &loaded.params, &loaded.config_json, &loaded.files, &SaveOptions::default()).unwrap();
-        let Some(seen) = seen(&target, &loaded.config_json) else { return };
+        let Some(seen) = seen(&target, &loaded.config_json) else {
+            return;
+        };
         assert_eq!(seen["bos"], special[0]);
         assert_eq!(seen["eos"], special[2]);
         assert_eq!(seen["chat"], "hello!");
