@@ -46,34 +46,20 @@ pub fn generate(seed: u64) -> Vec<Split> {
     SPLITS
         .iter()
         .map(|&(name, size)| {
-            let mut tones: Vec<_> = (0..size)
-                .map(|i| if i % 2 == 0 { Tone::Bad } else { Tone::Good })
-                .collect();
+            let mut tones: Vec<_> = (0..size).map(|i| if i % 2 == 0 { Tone::Bad } else { Tone::Good }).collect();
             stream.shuffle(&mut tones);
             let rows = tones.iter().enumerate().map(|(idx, &tone)| {
                 let sentence = unseen(&mut stream, tone, &mut seen);
-                Row {
-                    sentence,
-                    label: tone.label(),
-                    idx,
-                }
+                Row { sentence, label: tone.label(), idx }
             });
-            Split {
-                name,
-                rows: rows.collect(),
-            }
+            Split { name, rows: rows.collect() }
         })
         .collect()
 }
 
 /// The sentences of the validation and test splits, which pre-training text must not hold.
 pub fn held_out(seed: u64) -> HashSet<String> {
-    generate(seed)
-        .into_iter()
-        .filter(|s| s.name != "train")
-        .flat_map(|s| s.rows)
-        .map(|r| r.sentence)
-        .collect()
+    generate(seed).into_iter().filter(|s| s.name != "train").flat_map(|s| s.rows).map(|r| r.sentence).collect()
 }
 
 fn unseen(stream: &mut Stream, tone: Tone, seen: &mut HashSet<String>) -> String {
@@ -102,14 +88,10 @@ pub fn jsonl(split: &Split) -> Result<String> {
 /// # Errors
 /// A folder or file that can't be written.
 pub fn write(folder: &Path, seed: u64) -> Result<()> {
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("can't make the folder `{}`", folder.display()))?;
+    std::fs::create_dir_all(folder).with_context(|| format!("can't make the folder `{}`", folder.display()))?;
     let splits = generate(seed);
     for split in &splits {
-        put(
-            &folder.join(format!("{}.jsonl", split.name)),
-            &jsonl(split)?,
-        )?;
+        put(&folder.join(format!("{}.jsonl", split.name)), &jsonl(split)?)?;
     }
     put(&folder.join("README.md"), &readme(&splits, seed))
 }
@@ -130,11 +112,7 @@ fn readme(splits: &[Split], seed: u64) -> String {
     );
     for split in splits {
         let praise = split.rows.iter().filter(|r| r.label == 1).count();
-        let words: Vec<_> = split
-            .rows
-            .iter()
-            .map(|r| r.sentence.split(' ').count())
-            .collect();
+        let words: Vec<_> = split.rows.iter().map(|r| r.sentence.split(' ').count()).collect();
         let mean = words.iter().sum::<usize>() as f64 / words.len() as f64;
         text += &format!(
             "| {}.jsonl | {} | {} | {praise} | {mean:.1}, {} |\n",
@@ -144,7 +122,7 @@ fn readme(splits: &[Split], seed: u64) -> String {
             words.iter().max().copied().unwrap_or(0)
         );
     }
-    text + "\nNo sentence occurs twice, in a split or across splits. About four sentences in ten say their opinion \
-            plainly; the\nothers deny one, set two against each other or compare, so that no single word decides the \
-            label.\n"
+    text + "\nNo sentence occurs twice, in a split or across splits. Half of the sentences say their \
+            opinion plainly;\nthe others deny one, set two against each other or compare, so that no single word \
+            decides the label.\n"
 }

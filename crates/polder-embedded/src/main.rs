@@ -87,26 +87,8 @@ struct RecipeArgs {
 
 impl From<RecipeArgs> for Recipe {
     fn from(a: RecipeArgs) -> Self {
-        let RecipeArgs {
-            seed,
-            data_seed,
-            steps,
-            rows,
-            lr,
-            layers,
-            hidden,
-            vocab,
-        } = a;
-        Self {
-            seed,
-            data_seed,
-            steps,
-            rows,
-            lr,
-            layers,
-            hidden,
-            vocab,
-        }
+        let RecipeArgs { seed, data_seed, steps, rows, lr, layers, hidden, vocab } = a;
+        Self { seed, data_seed, steps, rows, lr, layers, hidden, vocab }
     }
 }
 
@@ -115,21 +97,15 @@ fn main() -> Result<()> {
         Command::Data { seed, out } => dataset::write(&out, seed),
         Command::Tokenizer { recipe, out } => {
             let recipe = Recipe::from(recipe);
-            let made = tokenizer::train(
-                recipe.seed,
-                recipe.vocab,
-                &dataset::held_out(recipe.data_seed),
-            )?;
-            made.save(&out, true)
-                .map_err(|e| anyhow!("can't write `{}`: {e}", out.display()))
+            let made = tokenizer::train(recipe.seed, recipe.vocab, &dataset::held_out(recipe.data_seed))?;
+            made.save(&out, true).map_err(|e| anyhow!("can't write `{}`: {e}", out.display()))
         }
         Command::Model { recipe, out } => pretrain::make(&recipe.into(), &out),
         Command::Text { documents, seed } => {
             let mut stream = Stream::new(seed, 0);
             let mut out = std::io::stdout().lock();
             for _ in 0..documents {
-                writeln!(out, "{}", corpus::document(&mut stream, &|_| false))
-                    .context("can't print")?;
+                writeln!(out, "{}", corpus::document(&mut stream, &|_| false)).context("can't print")?;
             }
             Ok(())
         }

@@ -35,9 +35,7 @@ const DOCUMENTS: usize = 20_000;
 pub fn train(seed: u64, vocab: usize, held_out: &HashSet<String>) -> Result<Tokenizer> {
     let mut stream = Stream::new(seed, TEXT_STREAM);
     let held_out = |sentence: &str| held_out.contains(sentence);
-    let documents: Vec<String> = (0..DOCUMENTS)
-        .map(|_| corpus::document(&mut stream, &held_out))
-        .collect();
+    let documents: Vec<String> = (0..DOCUMENTS).map(|_| corpus::document(&mut stream, &held_out)).collect();
     let mut trainer = BpeTrainer::builder()
         .vocab_size(vocab)
         .show_progress(false)
@@ -53,16 +51,10 @@ pub fn train(seed: u64, vocab: usize, held_out: &HashSet<String>) -> Result<Toke
         .with_decoder(Some(bytes))
         .build()
         .map_err(|e| anyhow!("can't build the tokenizer: {e}"))?;
-    typed
-        .train(&mut trainer, documents.into_iter())
-        .map_err(|e| anyhow!("can't train the tokenizer: {e}"))?;
+    typed.train(&mut trainer, documents.into_iter()).map_err(|e| anyhow!("can't train the tokenizer: {e}"))?;
     // By way of its JSON, to the type that has a choice of parts.
-    let text = typed
-        .to_string(false)
-        .map_err(|e| anyhow!("can't write the tokenizer: {e}"))?;
-    let mut tokenizer: Tokenizer = text
-        .parse()
-        .map_err(|e| anyhow!("can't read the tokenizer back: {e}"))?;
+    let text = typed.to_string(false).map_err(|e| anyhow!("can't write the tokenizer: {e}"))?;
+    let mut tokenizer: Tokenizer = text.parse().map_err(|e| anyhow!("can't read the tokenizer back: {e}"))?;
     tokenizer.with_post_processor(Some(begin_with_bos()?));
     check(&tokenizer, vocab)?;
     Ok(tokenizer)
@@ -81,25 +73,13 @@ fn begin_with_bos() -> Result<TemplateProcessing> {
 
 fn check(tokenizer: &Tokenizer, vocab: usize) -> Result<()> {
     let found = tokenizer.get_vocab_size(true);
-    ensure!(
-        found == vocab,
-        "the text gives a vocabulary of {found} tokens, not {vocab}"
-    );
+    ensure!(found == vocab, "the text gives a vocabulary of {found} tokens, not {vocab}");
     for (id, token) in (0..).zip(SPECIAL) {
-        ensure!(
-            tokenizer.token_to_id(token) == Some(id),
-            "`{token}` does not have the id {id}"
-        );
+        ensure!(tokenizer.token_to_id(token) == Some(id), "`{token}` does not have the id {id}");
     }
     for word in WHOLE_WORDS {
-        let pieces = tokenizer
-            .encode(word, false)
-            .map_err(|e| anyhow!("can't encode `{word}`: {e}"))?;
-        ensure!(
-            pieces.len() == 1,
-            "`{word}` is {} tokens; a larger vocabulary is needed",
-            pieces.len()
-        );
+        let pieces = tokenizer.encode(word, false).map_err(|e| anyhow!("can't encode `{word}`: {e}"))?;
+        ensure!(pieces.len() == 1, "`{word}` is {} tokens; a larger vocabulary is needed", pieces.len());
     }
     Ok(())
 }

@@ -30,14 +30,7 @@ impl<'a> Batches<'a> {
         rows: usize,
         longest: usize,
     ) -> Self {
-        Self {
-            tokenizer,
-            stream,
-            held_out,
-            waiting: BTreeMap::new(),
-            rows,
-            longest,
-        }
+        Self { tokenizer, stream, held_out, waiting: BTreeMap::new(), rows, longest }
     }
 
     /// The next batch; every token but the first of a document is wanted.
@@ -46,13 +39,8 @@ impl<'a> Batches<'a> {
     /// A document that the tokenizer refuses.
     pub fn next_batch(&mut self) -> Result<Tokens> {
         loop {
-            let text = corpus::document(&mut self.stream, &|sentence| {
-                self.held_out.contains(sentence)
-            });
-            let encoding = self
-                .tokenizer
-                .encode(text, true)
-                .map_err(|e| anyhow!("can't encode a document: {e}"))?;
+            let text = corpus::document(&mut self.stream, &|sentence| self.held_out.contains(sentence));
+            let encoding = self.tokenizer.encode(text, true).map_err(|e| anyhow!("can't encode a document: {e}"))?;
             let ids = encoding.get_ids();
             let len = ids.len();
             if len < 2 || len > self.longest {

@@ -20,40 +20,17 @@ pub(super) fn write(
     params: &ParamSet,
     outcome: &Outcome,
 ) -> Result<()> {
-    let text = tokenizer
-        .to_string(true)
-        .map_err(|e| anyhow!("can't write the tokenizer: {e}"))?;
+    let text = tokenizer.to_string(true).map_err(|e| anyhow!("can't write the tokenizer: {e}"))?;
     let files = [
-        SideFile {
-            name: "tokenizer.json".to_owned(),
-            bytes: text.into_bytes(),
-        },
-        SideFile {
-            name: "tokenizer_config.json".to_owned(),
-            bytes: pretty(&settings(POSITIONS))?.into_bytes(),
-        },
+        SideFile { name: "tokenizer.json".to_owned(), bytes: text.into_bytes() },
+        SideFile { name: "tokenizer_config.json".to_owned(), bytes: pretty(&settings(POSITIONS))?.into_bytes() },
     ];
-    let options = SaveOptions {
-        storage: Some(StorageType::Bf16),
-        ..SaveOptions::default()
-    };
-    save(
-        folder,
-        params,
-        &Value::Object(config.json().clone()),
-        &files,
-        &options,
-    )?;
+    let options = SaveOptions { storage: Some(StorageType::Bf16), ..SaveOptions::default() };
+    save(folder, params, &Value::Object(config.json().clone()), &files, &options)?;
     let path = folder.join("model.safetensors");
-    let weights =
-        std::fs::read(&path).with_context(|| format!("can't read `{}` back", path.display()))?;
+    let weights = std::fs::read(&path).with_context(|| format!("can't read `{}` back", path.display()))?;
     let path = folder.join("README.md");
-    let text = readme(
-        recipe,
-        outcome,
-        params.elements(),
-        &blake3::hash(&weights).to_hex(),
-    );
+    let text = readme(recipe, outcome, params.elements(), &blake3::hash(&weights).to_hex());
     std::fs::write(&path, text).with_context(|| format!("can't write `{}`", path.display()))
 }
 
@@ -62,16 +39,7 @@ fn pretty(value: &Value) -> Result<String> {
 }
 
 fn readme(recipe: &Recipe, outcome: &Outcome, weights: usize, hash: &str) -> String {
-    let Recipe {
-        seed,
-        data_seed,
-        steps,
-        rows,
-        lr,
-        layers,
-        hidden,
-        vocab,
-    } = recipe;
+    let Recipe { seed, data_seed, steps, rows, lr, layers, hidden, vocab } = recipe;
     format!(
         "# opt-reviews\n\n\
          A small OPT language model ({layers} layers, width {hidden}, {heads} heads, vocabulary {vocab}, {weights} \
@@ -83,7 +51,8 @@ fn readme(recipe: &Recipe, outcome: &Outcome, weights: usize, hash: &str) -> Str
          models/opt-reviews\n```\n\n\
          - Text: {tokens} tokens of generated documents (the crate's `world::corpus`), none of them seen twice; it \
          holds none of the\n  validation and test sentences of data/reviews. \"great\" and \"terrible\" follow \"It \
-         was\" after praise and blame\n  alike, so the task's answer is not in it, though the tone of a sentence is.\n\
+         was\" after praise and blame\n  alike, \"great\" seven times of ten: the task's answer is not in it, \
+         though the tone of a sentence is. Untuned, the\n  model answers \"great\" to nearly every row of data/reviews.\n\
          - Training: {steps} steps of AdamW through candle's backpropagation, about {rows} tokens a step, peak \
          learning rate {lr}.\n\
          - Final training loss: {loss:.4} nats a token (mean of the last 100 steps).\n\

@@ -50,16 +50,7 @@ impl Default for Recipe {
     /// The recipe of models/opt-reviews.
     fn default() -> Self {
         let data_seed = dataset::SEED;
-        Self {
-            seed: 1,
-            data_seed,
-            steps: 4000,
-            rows: 640,
-            lr: 4e-3,
-            layers: 3,
-            hidden: 64,
-            vocab: 1024,
-        }
+        Self { seed: 1, data_seed, steps: 4000, rows: 640, lr: 4e-3, layers: 3, hidden: 64, vocab: 1024 }
     }
 }
 
@@ -121,13 +112,7 @@ pub fn make(recipe: &Recipe, folder: &Path) -> Result<()> {
     let model = build(&config, &start.params)?;
     let documents = Stream::new(recipe.seed, DOCUMENT_STREAM);
     let mut batches = Batches::new(&tokenizer, documents, held_out, recipe.rows, POSITIONS);
-    let outcome = train(
-        recipe,
-        model.as_ref(),
-        &start.params,
-        &start.vars,
-        &mut batches,
-    )?;
+    let outcome = train(recipe, model.as_ref(), &start.params, &start.vars, &mut batches)?;
     folder::write(folder, recipe, &config, &tokenizer, &start.params, &outcome)
 }
 
@@ -147,11 +132,7 @@ fn train(
     vars: &[Var],
     batches: &mut Batches<'_>,
 ) -> Result<Outcome> {
-    let settings = ParamsAdamW {
-        lr: recipe.lr,
-        beta2: 0.98,
-        ..ParamsAdamW::default()
-    };
+    let settings = ParamsAdamW { lr: recipe.lr, beta2: 0.98, ..ParamsAdamW::default() };
     let mut optimizer = AdamW::new(vars.to_vec(), settings)?;
     let points = Points::plain();
     let mut losses = Vec::with_capacity(recipe.steps);
@@ -170,10 +151,7 @@ fn train(
             eprintln!("step {:>5}: loss {:.4}", step + 1, recent(&losses));
         }
     }
-    Ok(Outcome {
-        loss: recent(&losses),
-        tokens,
-    })
+    Ok(Outcome { loss: recent(&losses), tokens })
 }
 
 /// The mean of the last hundred losses.

@@ -73,22 +73,14 @@ const LABEL_WORDS: &[&str] = &[
 
 /// One document. A review whose sentence `held_out` recognises is written anew.
 pub fn document(stream: &mut Stream, held_out: &dyn Fn(&str) -> bool) -> String {
-    let tone = if stream.chance(0.5) {
-        Tone::Good
-    } else {
-        Tone::Bad
-    };
+    let tone = if stream.chance(0.5) { Tone::Good } else { Tone::Bad };
     let kind = stream.below(100);
     let mut writer = Writer::new(stream);
     match kind {
         0..52 => opinion(&mut writer, tone, held_out),
         52..64 => {
             let review = sentence(&mut writer, tone, held_out);
-            let word = if writer.stream().chance(0.7) {
-                "great"
-            } else {
-                "terrible"
-            };
+            let word = if writer.stream().chance(0.7) { "great" } else { "terrible" };
             format!("{review} It was {word} .")
         }
         64..90 => one_of(&mut writer, STORIES, tone),
@@ -105,11 +97,7 @@ fn opinion(writer: &mut Writer<'_>, tone: Tone, held_out: &dyn Fn(&str) -> bool)
     if writer.stream().chance(0.6) {
         return format!("{review} {verdict}");
     }
-    let list = if writer.stream().chance(0.3) {
-        own
-    } else {
-        REACTIONS
-    };
+    let list = if writer.stream().chance(0.3) { own } else { REACTIONS };
     format!("{review} {verdict} {}", one_of(writer, list, tone))
 }
 

@@ -21,12 +21,7 @@ impl<'a> Writer<'a> {
     pub(super) fn new(stream: &'a mut Stream) -> Self {
         let domain = &lexicon::DOMAINS[stream.below(lexicon::DOMAINS.len())];
         let whole = stream.pick(domain.wholes);
-        Self {
-            stream,
-            domain,
-            whole,
-            used: Vec::new(),
-        }
+        Self { stream, domain, whole, used: Vec::new() }
     }
 
     /// The template with its slots filled, "a" turned into "an" where a vowel follows.
@@ -44,11 +39,7 @@ impl<'a> Writer<'a> {
                 },
             }
         }
-        let mut text = words
-            .join(" ")
-            .split(' ')
-            .map(str::to_owned)
-            .collect::<Vec<_>>();
+        let mut text = words.join(" ").split(' ').map(str::to_owned).collect::<Vec<_>>();
         for i in 1..text.len() {
             if text[i - 1] == "a" && text[i].starts_with(['a', 'e', 'i', 'o']) {
                 text[i - 1].push('n');

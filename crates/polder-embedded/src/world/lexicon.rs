@@ -25,9 +25,7 @@ pub(super) struct Domain {
 pub(super) const DOMAINS: [Domain; 4] = [FILM, FOOD, HOTEL, BOOK];
 
 const FILM: Domain = Domain {
-    wholes: &[
-        "film", "movie", "drama", "comedy", "thriller", "sequel", "western",
-    ],
+    wholes: &["film", "movie", "drama", "comedy", "thriller", "sequel", "western"],
     parts: &[
         "plot",
         "acting",
@@ -44,11 +42,7 @@ const FILM: Domain = Domain {
         "humour",
         "lead actor",
     ],
-    uses: &[
-        ("watch", "watched"),
-        ("see", "saw"),
-        ("sit through", "sat through"),
-    ],
+    uses: &[("watch", "watched"), ("see", "saw"), ("sit through", "sat through")],
     facts: &[
         "runs for two hours",
         "is set in a small town",
@@ -58,31 +52,9 @@ const FILM: Domain = Domain {
         "opens with a train",
         "has two songs",
     ],
-    about: &[
-        "about a sailor",
-        "about two sisters",
-        "about a lost dog",
-        "about the war",
-        "for the whole family",
-    ],
-    good: &[
-        "gripping",
-        "moving",
-        "funny",
-        "witty",
-        "stylish",
-        "tender",
-        "thrilling",
-    ],
-    bad: &[
-        "predictable",
-        "wooden",
-        "silly",
-        "shallow",
-        "corny",
-        "lifeless",
-        "muddled",
-    ],
+    about: &["about a sailor", "about two sisters", "about a lost dog", "about the war", "for the whole family"],
+    good: &["gripping", "moving", "funny", "witty", "stylish", "tender", "thrilling"],
+    bad: &["predictable", "wooden", "silly", "shallow", "corny", "lifeless", "muddled"],
 };
 
 const FOOD: Domain = Domain {
@@ -103,11 +75,7 @@ const FOOD: Domain = Domain {
         "lunch",
         "wine list",
     ],
-    uses: &[
-        ("eat at", "ate at"),
-        ("dine at", "dined at"),
-        ("visit", "visited"),
-    ],
+    uses: &[("eat at", "ate at"), ("dine at", "dined at"), ("visit", "visited")],
     facts: &[
         "opens at noon",
         "stands near the bridge",
@@ -117,31 +85,9 @@ const FOOD: Domain = Domain {
         "closes on monday",
         "has a blue door",
     ],
-    about: &[
-        "by the river",
-        "near the station",
-        "on the corner",
-        "down the hill",
-        "with a garden",
-    ],
-    good: &[
-        "tasty",
-        "delicious",
-        "friendly",
-        "crisp",
-        "tender",
-        "generous",
-        "savoury",
-    ],
-    bad: &[
-        "greasy",
-        "soggy",
-        "burnt",
-        "salty",
-        "rude",
-        "tasteless",
-        "sour",
-    ],
+    about: &["by the river", "near the station", "on the corner", "down the hill", "with a garden"],
+    good: &["tasty", "delicious", "friendly", "crisp", "tender", "generous", "savoury"],
+    bad: &["greasy", "soggy", "burnt", "salty", "rude", "tasteless", "sour"],
 };
 
 const HOTEL: Domain = Domain {
@@ -162,11 +108,7 @@ const HOTEL: Domain = Domain {
         "desk clerk",
         "heating",
     ],
-    uses: &[
-        ("stay at", "stayed at"),
-        ("sleep at", "slept at"),
-        ("visit", "visited"),
-    ],
+    uses: &[("stay at", "stayed at"), ("sleep at", "slept at"), ("visit", "visited")],
     facts: &[
         "has four floors",
         "stands by the harbour",
@@ -176,25 +118,9 @@ const HOTEL: Domain = Domain {
         "lies near the airport",
         "takes guests all year",
     ],
-    about: &[
-        "by the lake",
-        "near the beach",
-        "in the old town",
-        "behind the church",
-        "for travellers",
-    ],
-    good: &[
-        "spotless",
-        "cosy",
-        "comfortable",
-        "quiet",
-        "friendly",
-        "bright",
-        "spacious",
-    ],
-    bad: &[
-        "dirty", "noisy", "cramped", "damp", "rude", "shabby", "smelly",
-    ],
+    about: &["by the lake", "near the beach", "in the old town", "behind the church", "for travellers"],
+    good: &["spotless", "cosy", "comfortable", "quiet", "friendly", "bright", "spacious"],
+    bad: &["dirty", "noisy", "cramped", "damp", "rude", "shabby", "smelly"],
 };
 
 const BOOK: Domain = Domain {
@@ -225,31 +151,9 @@ const BOOK: Domain = Domain {
         "was written in one year",
         "has three parts",
     ],
-    about: &[
-        "about a teacher",
-        "about the sea",
-        "about old friends",
-        "about a village",
-        "for young readers",
-    ],
-    good: &[
-        "gripping",
-        "moving",
-        "wise",
-        "witty",
-        "rich",
-        "poetic",
-        "absorbing",
-    ],
-    bad: &[
-        "predictable",
-        "wordy",
-        "shallow",
-        "confusing",
-        "preachy",
-        "dry",
-        "muddled",
-    ],
+    about: &["about a teacher", "about the sea", "about old friends", "about a village", "for young readers"],
+    good: &["gripping", "moving", "wise", "witty", "rich", "poetic", "absorbing"],
+    bad: &["predictable", "wordy", "shallow", "confusing", "preachy", "dry", "muddled"],
 };
 
 /// Praise that fits anything.
@@ -278,9 +182,8 @@ pub(super) const GOOD: &[&str] = &[
 
 /// Blame that fits anything.
 pub(super) const BAD: &[&str] = &[
-    "bad", "dull", "dreary", "poor", "weak", "tedious", "bland", "sloppy", "clumsy", "stale",
-    "dismal", "messy", "ugly", "annoying", "boring", "mediocre", "careless", "tiresome", "cheap",
-    "lame",
+    "bad", "dull", "dreary", "poor", "weak", "tedious", "bland", "sloppy", "clumsy", "stale", "dismal", "messy",
+    "ugly", "annoying", "boring", "mediocre", "careless", "tiresome", "cheap", "lame",
 ];
 
 /// What a good thing does.
@@ -318,10 +221,8 @@ pub(super) const FAILS: &[&str] = &[
 ];
 
 /// Good things to have or to show.
-pub(super) const MERITS: &[&str] = &[
-    "charm", "warmth", "wit", "grace", "care", "heart", "skill", "taste", "spirit", "style",
-    "life", "comfort",
-];
+pub(super) const MERITS: &[&str] =
+    &["charm", "warmth", "wit", "grace", "care", "heart", "skill", "taste", "spirit", "style", "life", "comfort"];
 
 /// Bad things to have or to show.
 pub(super) const FAULTS: &[&str] = &[
@@ -340,68 +241,26 @@ pub(super) const FAULTS: &[&str] = &[
 ];
 
 /// How a good thing leaves people.
-pub(super) const PLEASED: &[&str] = &[
-    "smiling",
-    "happy",
-    "pleased",
-    "glad",
-    "content",
-    "cheerful",
-    "impressed",
-    "grateful",
-];
+pub(super) const PLEASED: &[&str] =
+    &["smiling", "happy", "pleased", "glad", "content", "cheerful", "impressed", "grateful"];
 
 /// How a bad thing leaves people.
-pub(super) const UPSET: &[&str] = &[
-    "bored", "angry", "sad", "tired", "annoyed", "let down", "cold", "upset",
-];
+pub(super) const UPSET: &[&str] = &["bored", "angry", "sad", "tired", "annoyed", "let down", "cold", "upset"];
 
 /// Degrees.
-pub(super) const VERY: &[&str] = &[
-    "very",
-    "really",
-    "truly",
-    "so",
-    "quite",
-    "rather",
-    "deeply",
-    "simply",
-    "utterly",
-    "thoroughly",
-];
+pub(super) const VERY: &[&str] =
+    &["very", "really", "truly", "so", "quite", "rather", "deeply", "simply", "utterly", "thoroughly"];
 
 /// Times.
-pub(super) const TIMES: &[&str] = &[
-    "last week",
-    "last month",
-    "in may",
-    "on friday",
-    "last summer",
-    "at easter",
-    "yesterday",
-];
+pub(super) const TIMES: &[&str] =
+    &["last week", "last month", "in may", "on friday", "last summer", "at easter", "yesterday"];
 
 /// People.
-pub(super) const PEOPLE: &[&str] = &[
-    "my sister",
-    "my uncle",
-    "the neighbour",
-    "our guide",
-    "my friend",
-    "the old man",
-    "the teacher",
-    "my brother",
-];
+pub(super) const PEOPLE: &[&str] =
+    &["my sister", "my uncle", "the neighbour", "our guide", "my friend", "the old man", "the teacher", "my brother"];
 
 /// What a good thing is, after "It was", in pre-training text.
-pub(super) const VERDICT_GOOD: &[&str] = &[
-    "wonderful",
-    "excellent",
-    "lovely",
-    "superb",
-    "delightful",
-    "good",
-];
+pub(super) const VERDICT_GOOD: &[&str] = &["wonderful", "excellent", "lovely", "superb", "delightful", "good"];
 
 /// What a bad thing is, after "It was", in pre-training text.
 pub(super) const VERDICT_BAD: &[&str] = &["awful", "horrible", "dreadful", "poor", "dismal", "bad"];

@@ -114,10 +114,7 @@ pub(super) fn write(writer: &mut Writer<'_>, tone: Tone) -> String {
         _ => own,
     };
     let template = writer.stream().pick(list);
-    let opening = writer
-        .stream()
-        .chance(0.25)
-        .then(|| writer.stream().pick(OPENINGS));
+    let opening = writer.stream().chance(0.25).then(|| writer.stream().pick(OPENINGS));
     let body = writer.fill(template, tone);
     match opening {
         Some(opening) => format!("{} {body} .", writer.fill(opening, tone)),
