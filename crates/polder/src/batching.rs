@@ -114,7 +114,10 @@ mod tests {
         let mut b: Vec<_> = (0..20).rev().map(|b| backwards.rows(Batch(b))).collect();
         b.reverse();
         assert_eq!(a, b);
-        assert_ne!(a, (0..20).map(|b| Batching::new(33, BatchSize::Examples(16), 4).rows(Batch(b))).collect::<Vec<_>>());
+        assert_ne!(
+            a,
+            (0..20).map(|b| Batching::new(33, BatchSize::Examples(16), 4).rows(Batch(b))).collect::<Vec<_>>()
+        );
     }
 
     #[test]

@@ -69,9 +69,8 @@ impl Packed {
 fn shared_len(options: &[&EncodedOption]) -> usize {
     let Some((first, rest)) = options.split_first() else { return 0 };
     let unscored = options.iter().map(|o| o.ids.len() - o.scored).min().unwrap_or(0);
-    rest.iter().fold(unscored, |len, option| {
-        first.ids[..len].iter().zip(&option.ids).take_while(|(a, b)| a == b).count()
-    })
+    rest.iter()
+        .fold(unscored, |len, option| first.ids[..len].iter().zip(&option.ids).take_while(|(a, b)| a == b).count())
 }
 
 /// The rows that an example takes in a pass, at most.

@@ -17,12 +17,7 @@ use crate::trainer::{matches, with_moves};
 ///
 /// # Errors
 /// A log or model that can't be read; other base weights; other last weights; a place that is taken or can't be written.
-pub fn rebuild(
-    source: &Path,
-    base: Option<&Path>,
-    out: &Path,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<Replayed> {
+pub fn rebuild(source: &Path, base: Option<&Path>, out: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Replayed> {
     if out.read_dir().is_ok_and(|mut entries| entries.next().is_some()) || out.is_file() {
         return Err(Error::OutputExists { path: out.to_owned() });
     }

@@ -123,7 +123,14 @@ fn keys_that_bits_depend_on_may_not_change_at_a_resume() {
     let config = place.config("resume.toml", "", &tables("f32", "1e-2"));
     let run = train(&place, &config, "run", &["steps=8"]);
     let before = weights(&run.join("final"));
-    for set in ["optimizer.sgd.lr=1e-3", "seed=5", "batch=8", "estimator.two-point.eps=1e-3", "model.dtype=bf16", "task.seed=3"] {
+    for set in [
+        "optimizer.sgd.lr=1e-3",
+        "seed=5",
+        "batch=8",
+        "estimator.two-point.eps=1e-3",
+        "model.dtype=bf16",
+        "task.seed=3",
+    ] {
         let said = fail(&["train", str(&config), "--run", str(&run), "--resume", "--set", "steps=12", "--set", set]);
         let (key, value) = set.split_once('=').unwrap();
         assert!(said.contains(&format!("`{key}`")), "{set}: {said}");

@@ -37,7 +37,9 @@ fn losses(engine: &Engine<'_>, plan: &Plan, size: BatchSize, micro_batch: Option
     let data = &plan.data;
     let batching = Batching::new(data.train.len(), size, 3);
     let layout = PassLayout { micro_batch, paired };
-    PromptLoss::new(engine, &data.train, data.kind, batching, Law::Gaussian, layout).losses(Batch(2), &points()).unwrap()
+    PromptLoss::new(engine, &data.train, data.kind, batching, Law::Gaussian, layout)
+        .losses(Batch(2), &points())
+        .unwrap()
 }
 
 #[test]

@@ -67,11 +67,8 @@ fn is_null(value: Option<&Value>) -> bool {
 /// # Errors
 /// [`Error::PlanChanged`] with every key that may not change.
 pub fn check_plan(old: &Value, new: &Value, done: u64, steps_bind: bool) -> Result<()> {
-    let refused: Vec<String> = differences(old, new)
-        .into_iter()
-        .filter(|d| !may_change(d, done, steps_bind))
-        .map(|d| d.to_string())
-        .collect();
+    let refused: Vec<String> =
+        differences(old, new).into_iter().filter(|d| !may_change(d, done, steps_bind)).map(|d| d.to_string()).collect();
     if refused.is_empty() {
         return Ok(());
     }
@@ -126,7 +123,13 @@ mod tests {
         let text = check_plan(&old, &new, 5, false).unwrap_err().to_string();
         assert!(text.contains("`seed` was 0 and is now 1"), "{text}");
         assert!(text.contains("`optimizer.sgd.lr` was 1e-6 and is now 0.00001"), "{text}");
-        assert!(!text.contains("threads") && !text.contains("device") && !text.contains("steps") && !text.contains("micro_batch"), "{text}");
+        assert!(
+            !text.contains("threads")
+                && !text.contains("device")
+                && !text.contains("steps")
+                && !text.contains("micro_batch"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use polder_optim::trajectory::{Digest, End, Record, Replay, Trajectory, Writer};
 
 use super::data::TaskData;
 use super::method::with_moves;
-use super::session::{Choice, FINAL, keep, score, state};
+use super::scores::{Choice, FINAL, Scorer, keep, state};
 use super::start::{History, load_base, load_saved};
 use super::stop::Stop;
 use crate::config::Config;
@@ -47,6 +47,8 @@ impl Ending<'_> {
             } else {
                 // Weights are held once: the last ones are saved and go before the best ones come.
                 drop(last);
+                let text = format!("The last score is that of step {best}'s weights, the best on the dev rows.");
+                self.watch.event(&Event::Note { text });
                 let best_weights = self.load_best(best)?;
                 self.score(&best_weights, best)?;
             }
@@ -82,8 +84,8 @@ impl Ending<'_> {
 
     fn score(&mut self, model: &Model, step: u64) -> Result<()> {
         let engine = model.engine();
-        let eval = &self.data.eval;
-        let (mut record, _) = score(&engine, self.data, FINAL, step, eval, self.config, self.stop, self.watch)?;
+        let scorer = Scorer { config: self.config, data: self.data, stop: self.stop };
+        let mut record = scorer.score(&engine, FINAL, step, &self.data.eval, self.watch)?;
         let (split, done) = (self.data.eval_split.to_string(), self.history.done);
         record.more.insert("split".to_owned(), split.into());
         record.more.insert("after".to_owned(), done.into());

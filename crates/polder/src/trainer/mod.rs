@@ -3,6 +3,7 @@
 mod data;
 mod finish;
 mod method;
+mod scores;
 mod session;
 mod start;
 mod step;
@@ -21,7 +22,6 @@ pub use step::StepReport;
 pub use stop::{Stop, Stopped};
 
 pub(crate) use method::with_moves;
-
 
 use crate::batching::{BatchSize, Batching};
 use crate::config::{Batch, Config, Probe};

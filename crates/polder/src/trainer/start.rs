@@ -7,7 +7,7 @@ use polder_optim::trajectory::{Digest, Evaluation, Header, Record, Replay, Traje
 use polder_perturb::ParamSet;
 
 use super::method::with_moves;
-use super::session::FINAL;
+use super::scores::FINAL;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};

@@ -1,0 +1,146 @@
+//! Scores in a run: measured, logged, told, compared.
+
+use polder_models::Loaded;
+use polder_optim::trajectory::{Digest, Evaluation, Record, Writer};
+use polder_tasks::{EncodedExample, Metric};
+
+use super::data::TaskData;
+use super::start::History;
+use super::stop::Stop;
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::evaluation::evaluate;
+use crate::event::{Event, Observer};
+use crate::run::State;
+use crate::scoring::ROWS_A_PASS;
+
+/// The name of evaluations that choose the best weights.
+pub(super) const DEV: &str = "dev";
+/// The name of the last score.
+pub(super) const FINAL: &str = "final";
+
+/// What the sidecar of these weights says.
+pub(super) fn state(loaded: &Loaded, step: u64, log: &Writer) -> Result<State> {
+    let weights = Digest(loaded.params.digest()?).to_string();
+    Ok(State { version: 1, step, trajectory_bytes: log.bytes(), weights })
+}
+
+/// Scores examples for the log.
+pub(super) struct Scorer<'a> {
+    pub(super) config: &'a Config,
+    pub(super) data: &'a TaskData,
+    pub(super) stop: &'a Stop,
+}
+
+impl Scorer<'_> {
+    /// The score of a model on examples, after so many steps.
+    ///
+    /// # Errors
+    /// A failing evaluation; [`Error::Stopped`] where the run is to end.
+    pub(super) fn score(
+        &self,
+        engine: &Engine<'_>,
+        name: &str,
+        step: u64,
+        examples: &[EncodedExample],
+        watch: &mut dyn Observer,
+    ) -> Result<Evaluation> {
+        let Self { config, data, stop } = self;
+        watch.event(&Event::Evaluating { step, split: name.to_owned(), examples: examples.len() });
+        let on_pass = &mut |_| if stop.now().is_some() { Err(Error::Stopped) } else { Ok(()) };
+        let found = evaluate(engine, examples, data.kind, data.metric, ROWS_A_PASS, on_pass)?;
+        let batch = config.batch.size(data.train.len()).max(1);
+        let mut more = serde_json::Map::new();
+        more.insert("forwards".to_owned(), found.n.div_ceil(batch).into());
+        more.insert("seconds".to_owned(), found.seconds.into());
+        more.insert("majority".to_owned(), found.majority.into());
+        more.insert("interval".to_owned(), found.interval.map(|i| vec![i.low, i.high]).into());
+        if let Choice::Score(metric) = Choice::of(config)? {
+            more.insert(metric.to_string(), found.score_by(metric, examples).into());
+        }
+        let finite = |x: f64| x.is_finite().then_some(x);
+        Ok(Evaluation {
+            step,
+            name: name.to_owned(),
+            metric: found.metric.to_string(),
+            score: finite(found.score),
+            n: found.n as u64,
+            loss: finite(found.loss),
+            more,
+        })
+    }
+}
+
+/// Logs a score, then tells of it.
+pub(super) fn keep(
+    log: &mut Writer,
+    history: &mut History,
+    watch: &mut dyn Observer,
+    record: Evaluation,
+    best: bool,
+) -> Result<()> {
+    log.append(&Record::Evaluation(record.clone()))?;
+    let more = |key: &str| record.more.get(key);
+    let ends = more("interval").and_then(|v| Some((v.get(0)?.as_f64()?, v.get(1)?.as_f64()?)));
+    watch.event(&Event::Evaluated {
+        step: history.done,
+        split: record.name.clone(),
+        metric: record.metric.clone(),
+        score: record.score.unwrap_or(f64::NAN),
+        interval: ends,
+        majority: more("majority").and_then(serde_json::Value::as_f64),
+        loss: record.loss.unwrap_or(f64::NAN),
+        n: record.n as usize,
+        seconds: more("seconds").and_then(serde_json::Value::as_f64).unwrap_or_default(),
+        forwards: history.all_forwards() + more("forwards").and_then(serde_json::Value::as_u64).unwrap_or_default(),
+        best,
+    });
+    history.evaluations.push(record);
+    Ok(())
+}
+
+/// What chooses the best weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// The lowest mean loss on the dev rows (MeZO).
+    Loss,
+    /// The highest score on the dev rows.
+    Score(Metric),
+}
+
+impl Choice {
+    pub(super) fn of(config: &Config) -> Result<Self> {
+        Ok(match config.eval.metric.parse()? {
+            Metric::Loss => Self::Loss,
+            metric => Self::Score(metric),
+        })
+    }
+
+    pub(super) fn value(self, record: &Evaluation) -> Option<f64> {
+        match self {
+            Self::Loss => record.loss,
+            Self::Score(metric) if record.metric == metric.to_string() => record.score,
+            Self::Score(metric) => record.more.get(&metric.to_string())?.as_f64(),
+        }
+    }
+
+    pub(super) fn better(self, new: f64, old: f64) -> bool {
+        match self {
+            Self::Loss => new < old,
+            Self::Score(_) => new > old,
+        }
+    }
+
+    /// The first of the best dev scores that any step reached.
+    pub(super) fn best(self, history: &History) -> Option<&Evaluation> {
+        let mut best: Option<(&Evaluation, f64)> = None;
+        for record in history.evaluations.iter().filter(|e| e.name == DEV && e.step > 0) {
+            let Some(value) = self.value(record) else { continue };
+            if best.is_none_or(|(_, old)| self.better(value, old)) {
+                best = Some((record, value));
+            }
+        }
+        best.map(|(record, _)| record)
+    }
+}
