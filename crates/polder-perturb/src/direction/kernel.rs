@@ -248,17 +248,15 @@ impl Work for Bits<'_> {
         let mut at = start;
         while !out.is_empty() {
             let words = sixteen(s, Domain::Rounding, seed, key, at / bits::TILE as u64);
-            let mut tile = [0u16; bits::TILE];
-            for (half, words) in tile.chunks_exact_mut(32).zip(&words) {
-                for (i, &word) in words.iter().enumerate() {
-                    half[i] = word as u16;
-                    half[16 + i] = (word >> 16) as u16;
-                }
+            // On little-endian machines the words lie as they should and this is a copy.
+            let mut tile = [[0u16; 2]; bits::TILE / 2];
+            for (pair, word) in tile.iter_mut().zip(words.as_flattened()) {
+                *pair = [*word as u16, (*word >> 16) as u16];
             }
             let within = (at % bits::TILE as u64) as usize;
             let take = (bits::TILE - within).min(out.len());
             let (now, rest) = out.split_at_mut(take);
-            now.copy_from_slice(&tile[within..within + take]);
+            now.copy_from_slice(&tile.as_flattened()[within..within + take]);
             out = rest;
             at = at.wrapping_add(take as u64);
         }

@@ -97,7 +97,7 @@ def element(law, seed, key, e):
 
 
 def random16(seed, key, e):
-    return words(seed, 2, e // 128 * 16 + e % 16, key)[e % 128 // 32] >> (e % 32 // 16 * 16) & 0xFFFF
+    return words(seed, 2, e // 128 * 16 + e % 32 // 2, key)[e % 128 // 32] >> (e % 2 * 16) & 0xFFFF
 
 
 def derive(seed, step, index):
