@@ -12,7 +12,7 @@ use crate::world::corpus;
 
 /// An endless row of batches of fresh documents; those of a batch have one length, so attention goes in one piece.
 #[derive(Debug)]
-pub struct Batches<'a> {
+pub(super) struct Batches<'a> {
     tokenizer: &'a Tokenizer,
     stream: Stream,
     held_out: HashSet<String>,
@@ -23,7 +23,7 @@ pub struct Batches<'a> {
 
 impl<'a> Batches<'a> {
     /// Batches of about `rows` tokens from documents of at most `longest` tokens, BOS included.
-    pub fn new(
+    pub(super) fn new(
         tokenizer: &'a Tokenizer,
         stream: Stream,
         held_out: HashSet<String>,
@@ -37,7 +37,7 @@ impl<'a> Batches<'a> {
     ///
     /// # Errors
     /// A document that the tokenizer refuses.
-    pub fn next_batch(&mut self) -> Result<Tokens> {
+    pub(super) fn next_batch(&mut self) -> Result<Tokens> {
         loop {
             let text = corpus::document(&mut self.stream, &|sentence| self.held_out.contains(sentence));
             let encoding = self.tokenizer.encode(text, true).map_err(|e| anyhow!("can't encode a document: {e}"))?;

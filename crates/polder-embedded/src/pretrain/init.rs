@@ -12,18 +12,18 @@ const STD: f64 = 0.04;
 
 /// A model's parameters, and the variables behind them that an optimiser may change.
 #[derive(Debug)]
-pub struct Trainable {
+pub(super) struct Trainable {
     /// The parameters as a model reads them.
-    pub params: ParamSet,
+    pub(super) params: ParamSet,
     /// The same tensors.
-    pub vars: Vec<Var>,
+    pub(super) vars: Vec<Var>,
 }
 
 /// Fresh parameters in f32: normal with standard deviation 0.04; norms 1; biases 0.
 ///
 /// # Errors
 /// A configuration whose tensors can't be made.
-pub fn fresh(config: &ModelConfig, stream: &mut Stream) -> Result<Trainable> {
+pub(super) fn fresh(config: &ModelConfig, stream: &mut Stream) -> Result<Trainable> {
     let mut params = ParamSet::new();
     let mut vars = Vec::new();
     for (name, shape) in expected_tensors(config) {
