@@ -44,7 +44,7 @@ pub enum Error {
     },
     /// The model's weights, files or forward pass failed.
     #[error(transparent)]
-    Model(#[from] polder_models::Error),
+    Model(Box<polder_models::Error>),
     /// A direction, a read at points or an update failed.
     #[error(transparent)]
     Perturb(#[from] polder_perturb::Error),
@@ -53,7 +53,7 @@ pub enum Error {
     Optim(Box<polder_optim::Error>),
     /// A task, its data or a tokenizer failed.
     #[error(transparent)]
-    Task(#[from] polder_tasks::Error),
+    Task(Box<polder_tasks::Error>),
     /// A tensor operation failed.
     #[error("tensor operation failed: {0}")]
     Tensor(#[from] candle_core::Error),
@@ -145,6 +145,19 @@ impl Error {
 impl From<polder_optim::ObjectiveError> for Error {
     fn from(error: polder_optim::ObjectiveError) -> Self {
         Self::from(polder_optim::Error::from(error))
+    }
+}
+
+// Boxed, since a result carries its error's size even where all is well.
+impl From<polder_models::Error> for Error {
+    fn from(error: polder_models::Error) -> Self {
+        Self::Model(Box::new(error))
+    }
+}
+
+impl From<polder_tasks::Error> for Error {
+    fn from(error: polder_tasks::Error) -> Self {
+        Self::Task(Box::new(error))
     }
 }
 
