@@ -59,7 +59,9 @@ impl<'a> Fields<'a> {
 
     /// A whole number in `1..=2^26`, or nothing.
     pub(crate) fn optional_size(&self, key: &str) -> Result<Option<usize>> {
-        let Some(value) = self.value(key) else { return Ok(None) };
+        let Some(value) = self.value(key) else {
+            return Ok(None);
+        };
         let size = value.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| (1..=LARGEST).contains(n));
         size.map(Some).ok_or_else(|| self.wrong(key, "a whole number from 1 to 2^26"))
     }
@@ -82,14 +84,18 @@ impl<'a> Fields<'a> {
 
     /// A whole number from 0, with a documented default.
     pub(crate) fn count_or(&self, key: &str, default: usize) -> Result<usize> {
-        let Some(value) = self.value(key) else { return Ok(default) };
+        let Some(value) = self.value(key) else {
+            return Ok(default);
+        };
         let count = value.as_u64().and_then(|n| usize::try_from(n).ok());
         count.ok_or_else(|| self.wrong(key, "a whole number"))
     }
 
     /// A finite positive number, or nothing.
     pub(crate) fn optional_number(&self, key: &str) -> Result<Option<f64>> {
-        let Some(value) = self.value(key) else { return Ok(None) };
+        let Some(value) = self.value(key) else {
+            return Ok(None);
+        };
         let number = value.as_f64().filter(|x| x.is_finite() && *x > 0.0);
         number.map(Some).ok_or_else(|| self.wrong(key, "a positive number"))
     }
@@ -106,13 +112,17 @@ impl<'a> Fields<'a> {
 
     /// True or false, with a documented default.
     pub(crate) fn flag_or(&self, key: &str, default: bool) -> Result<bool> {
-        let Some(value) = self.value(key) else { return Ok(default) };
+        let Some(value) = self.value(key) else {
+            return Ok(default);
+        };
         value.as_bool().ok_or_else(|| self.wrong(key, "true or false"))
     }
 
     /// A word, or nothing.
     pub(crate) fn word(&self, key: &str) -> Result<Option<&'a str>> {
-        let Some(value) = self.value(key) else { return Ok(None) };
+        let Some(value) = self.value(key) else {
+            return Ok(None);
+        };
         value.as_str().map(Some).ok_or_else(|| self.wrong(key, "a string"))
     }
 

@@ -102,7 +102,9 @@ fn head_sizes(fields: &Fields<'_>, traits: &Traits) -> Result<(usize, usize, usi
     let head_dim = match fields.optional_size("head_dim")?.or(traits.head_dim) {
         Some(width) => width,
         None if hidden % heads == 0 => hidden / heads,
-        None => return Err(fields.wrong("num_attention_heads", &format!("a divisor of hidden_size = {hidden}"))),
+        None => {
+            return Err(fields.wrong("num_attention_heads", &format!("a divisor of hidden_size = {hidden}")));
+        }
     };
     if head_dim % 2 != 0 {
         return Err(fields.wrong("head_dim", &format!("an even width of a head, not {head_dim}")));

@@ -116,7 +116,9 @@ fn kind(rope: &Fields<'_>, original: f64) -> Result<RopeKind> {
 
 fn yarn(rope: &Fields<'_>, original: f64) -> Result<RopeKind> {
     let factor = rope.number("factor")?;
-    let mscale = |weight: f64| if factor <= 1.0 { 1.0 } else { 0.1 * weight * factor.ln() + 1.0 };
+    let mscale = |weight: f64| {
+        if factor <= 1.0 { 1.0 } else { 0.1 * weight * factor.ln() + 1.0 }
+    };
     let attention = match rope.optional_number("attention_factor")? {
         Some(given) => given,
         None => match (rope.optional_number("mscale")?, rope.optional_number("mscale_all_dim")?) {

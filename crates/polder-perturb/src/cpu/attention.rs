@@ -5,6 +5,9 @@
 //! of fused multiply-adds over the head's width for a score, one over the keys for a value, all in order. A key that a
 //! query may not see adds an exact zero, so the bits of a row depend only on the rows that it attends to.
 
+// Lanes and columns of several arrays go in step; an index says so more plainly than a chain of zips.
+#![allow(clippy::needless_range_loop)]
+
 use rayon::prelude::*;
 
 use crate::cpu::level::{at_each_level, level};

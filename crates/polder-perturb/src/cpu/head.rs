@@ -7,6 +7,9 @@ use crate::cpu::level::{at_each_level, level};
 use crate::cpu::math::exp;
 use crate::cpu::matmul::{JOB, Layer, Panels, job, with_scratch};
 
+/// What one block of the vocabulary gives: each lane's maximum and sum, and the wanted logits with their places.
+type Part = (Vec<f32>, Vec<f32>, Vec<(usize, f32)>);
+
 /// `log softmax(x·Wᵀ + b)` at each (row, token) pair of every point, `[points·pairs]`.
 ///
 /// A block of the vocabulary gives each row its maximum and `Σ exp(logit − maximum)` in f32, in the order of the tokens;
@@ -17,7 +20,7 @@ pub(super) fn log_probs(x: &Panels, head: &Layer<'_>, pairs: &[(u32, u32)]) -> V
     by_token.sort_by_key(|i| pairs[*i].1);
     let lanes = x.points * x.count() * PANEL;
     let blocks: Vec<usize> = (0..head.out).step_by(JOB).collect();
-    let parts: Vec<(Vec<f32>, Vec<f32>, Vec<(usize, f32)>)> = blocks
+    let parts: Vec<Part> = blocks
         .par_iter()
         .map(|&first| {
             let tokens = first..(first + JOB).min(head.out);

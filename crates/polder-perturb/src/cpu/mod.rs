@@ -203,7 +203,7 @@ impl Reader for CpuReader<'_> {
     fn rope(&self, x: Tensor, table: &RopeTable, positions: &[u32]) -> Result<Tensor> {
         let rows = self.rows(&x, None, "the rotary embedding's input")?;
         let width = x.dims2()?.1;
-        let limit = if table.half == 0 { 0 } else { table.cos.len().min(table.sin.len()) / table.half };
+        let limit = table.cos.len().min(table.sin.len()).checked_div(table.half).unwrap_or(0);
         if let Some(p) = positions.iter().find(|p| **p as usize >= limit) {
             return Err(Error::Index { what: "position", index: *p as usize, len: limit });
         }
@@ -237,7 +237,7 @@ impl Reader for CpuReader<'_> {
                 }
             }
         }
-        if spec.kv_heads == 0 || spec.heads % spec.kv_heads != 0 {
+        if spec.kv_heads == 0 || !spec.heads.is_multiple_of(spec.kv_heads) {
             return Err(Error::Shape {
                 what: "attention's heads".to_owned(),
                 found: vec![spec.heads, spec.kv_heads],
