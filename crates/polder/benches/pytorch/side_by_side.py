@@ -2,7 +2,7 @@
 
     python side_by_side.py --polder target/release/polder --model HF_FOLDER --train sst2/train.jsonl [--rounds 3]
 
-Both sides go once through the same rows in batches of 16 at learning rate 0. Prints a table with the median and the range
+Both sides draw from the same rows in batches of 16 at learning rate 0. Prints a table with the median and the range
 of all steps but each run's first, and the ratio of the medians; writes it as JSON with --json FILE.
 """
 
@@ -21,9 +21,9 @@ HERE = pathlib.Path(__file__).parent
 def prepare(folder, train, steps, batch):
     with open(train) as lines:
         rows = [line for line in lines]
-    chosen = random.Random(0).sample(rows, steps * batch)
+    chosen = random.Random(0).sample(rows, steps * batch + 16)
     (folder / "train.jsonl").write_text("".join(chosen))
-    (folder / "validation.jsonl").write_text("".join(chosen[:16]))
+    (folder / "validation.jsonl").write_text("".join(chosen[-16:]))
 
 
 def polder(args, folder, number, dtype):
@@ -41,16 +41,17 @@ dtype = "{dtype}"
 name = "sst2"
 data = "{folder}"
 train = {args.steps * args.batch}
-dev = 0
+dev = 16
 [estimator.two-point]
 eps = 1e-3
 [optimizer.sgd]
 lr = 0.0
 [eval]
-every = 0
+every = 1000000
+before = false
 limit = 16
 [save]
-every = 0
+every = 1000000
 """)
     command = [args.polder, "train", str(folder / "config.toml"), "--run", str(run), "--quiet"]
     subprocess.run(command, check=True)
