@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &TrainArgs) -> Result<Ended> {
     tell(arguments.quiet, plan.to_string().trim_end());
     tell(arguments.quiet, format!("run        {}", path.display()));
     let options =
-        TrainOptions { stop, config_text: std::fs::read_to_string(&arguments.config).ok(), ..TrainOptions::default() };
+        TrainOptions { stop, config_text: std::fs::read_to_string(&arguments.config).ok() };
     let mut watch = progress::observer(arguments.quiet);
     let outcome = train(&plan, &run, &options, watch.as_mut());
     drop(watch);

@@ -30,6 +30,7 @@ pub(super) fn config(s: &Source) -> Result<Config> {
         device: device(s)?,
         threads: s.count("threads", 1, MOST_THREADS)?,
         micro_batch: s.count("micro_batch", 1, MANY)?,
+        paired: s.truth("paired")?.unwrap_or(true),
         max_length: s.count("max_length", 8, LONGEST)?,
         probe: s.word("probe", &[("read", Probe::Read), ("in-place", Probe::InPlace)])?.unwrap_or(Probe::Read),
         arithmetic: s.word("arithmetic", &[("f32", Arithmetic::F32)])?.unwrap_or(Arithmetic::F32),

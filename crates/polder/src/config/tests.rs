@@ -80,6 +80,7 @@ const OTHER: &[(&str, &str)] = &[
     ("device", "auto"),
     ("threads", "7"),
     ("micro_batch", "7"),
+    ("paired", "false"),
     ("max_length", "77"),
     ("probe", "in-place"),
     ("arithmetic", "f32"),

@@ -109,8 +109,7 @@ fn memory(config: &Config, model: &Description, data: &TaskData, weights: u64) -
     let micro = config.micro_batch.unwrap_or(batch).min(batch);
     let mut lengths: Vec<usize> = data.train.iter().map(|e| rows_of(&all_options(e))).collect();
     lengths.sort_unstable_by_key(|rows| std::cmp::Reverse(*rows));
-    // The two points of a direction are read in one pass, unless the weights themselves are moved.
-    let points = if config.probe == Probe::Read { 2 } else { 1 };
+    let points = if config.paired && config.probe == Probe::Read { 2 } else { 1 };
     let training = points * lengths.iter().take(micro).sum::<usize>();
     let evaluated = data.dev.iter().chain(&data.eval).map(|e| rows_of(&all_options(e)));
     let (longest, all) = evaluated.fold((0, 0), |(longest, all), rows| (rows.max(longest), rows.saturating_add(all)));

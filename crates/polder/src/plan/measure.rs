@@ -48,7 +48,7 @@ pub fn measure(plan: &Plan) -> Result<Measured> {
         config::Batch::Full => BatchSize::Full,
     };
     let batching = Batching::new(data.train.len(), size, config.seed);
-    let layout = PassLayout { micro_batch: config.micro_batch, ..PassLayout::default() };
+    let layout = PassLayout { micro_batch: config.micro_batch, paired: config.paired };
     let mut loss = PromptLoss::new(&engine, &data.train, data.kind, batching, method.mode.law, layout);
     let elements = model.loaded.params.trainable_elements();
     let mut times = Vec::new();

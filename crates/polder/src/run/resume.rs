@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 ///
 /// Where model and data lie may change too: the header's digests say whether they are the same. `facts` is what a plan
 /// found out, not what was asked for. `device` may change between names of the same one.
-pub const CHANGEABLE: &[&str] = &["threads", "micro_batch", "eval", "save", "model.path", "task.data", "facts"];
+pub const CHANGEABLE: &[&str] = &["threads", "micro_batch", "paired", "eval", "save", "model.path", "task.data", "facts"];
 
 /// One key that differs between two plans.
 #[derive(Debug, Clone, PartialEq)]

@@ -45,8 +45,6 @@ pub struct TrainOptions {
     pub stop: Stop,
     /// The configuration as it was given, kept as `RUN/config.toml`.
     pub config_text: Option<String>,
-    /// Read the two points of a direction one after the other: half the activations, about twice the time for weights.
-    pub one_point_a_pass: bool,
 }
 
 /// How a run ended.
@@ -158,7 +156,7 @@ fn objective<'a>(
         Batch::Full => BatchSize::Full,
     };
     let batching = Batching::new(data.train.len(), size, config.seed);
-    let layout = PassLayout { micro_batch: config.micro_batch, paired: !options.one_point_a_pass };
+    let layout = PassLayout { micro_batch: config.micro_batch, paired: config.paired };
     let loss = PromptLoss::new(engine, &data.train, data.kind, batching, law, layout);
     match config.probe {
         Probe::Read => Box::new(loss.stopped_by(options.stop.flag())),
