@@ -208,17 +208,49 @@ fn a_branch_has_the_bits_of_the_whole_sequence() {
     let points = Points::plain();
     let reader = CpuReader::new(&params, &points);
     let (q, k, v) = (numbers(1, &[50, 64], 1.0), numbers(2, &[50, 32], 1.0), numbers(3, &[50, 32], 1.0));
-    let run = |sequences: &[Sequence]| {
-        let spec = Attention { sequences, heads: 4, kv_heads: 2, head_dim: 16, scale: 0.25, window: None };
-        reader.attention(&q, &k, &v, &spec).expect("attention")
-    };
     let span = |start, len| Span { start, len };
-    let whole = run(&[Sequence { rows: span(0, 50), prefix: Span::default() }]);
-    let parts = run(&[
-        Sequence { rows: span(0, 37), prefix: Span::default() },
-        Sequence { rows: span(37, 13), prefix: span(0, 37) },
-    ]);
-    assert_eq!(bits(&whole), bits(&parts));
+    for window in [None, Some(7), Some(45)] {
+        let run = |sequences: &[Sequence]| {
+            let spec = Attention { sequences, heads: 4, kv_heads: 2, head_dim: 16, scale: 0.25, window };
+            reader.attention(&q, &k, &v, &spec).expect("attention")
+        };
+        let whole = run(&[Sequence { rows: span(0, 50), prefix: Span::default() }]);
+        let parts = run(&[
+            Sequence { rows: span(0, 37), prefix: Span::default() },
+            Sequence { rows: span(37, 13), prefix: span(0, 37) },
+        ]);
+        assert_eq!(bits(&whole), bits(&parts), "{window:?}");
+    }
+}
+
+#[test]
+fn sequences_that_overlap_or_leave_rows_out_are_refused() {
+    let params = ParamSet::new();
+    let points = Points::plain();
+    let reader = CpuReader::new(&params, &points);
+    let x = numbers(1, &[8, 16], 1.0);
+    let span = |start, len| Sequence { rows: Span { start, len }, prefix: Span::default() };
+    for sequences in [vec![span(0, 8), span(0, 8)], vec![span(0, 5), span(4, 4)], vec![span(1, 7)], vec![span(0, 9)]] {
+        let spec = Attention { sequences: &sequences, heads: 1, kv_heads: 1, head_dim: 16, scale: 1.0, window: None };
+        assert!(reader.attention(&x, &x, &x, &spec).is_err(), "{sequences:?}");
+    }
+    let endless = Span { start: usize::MAX, len: 2 };
+    let sequences = [span(0, 8), Sequence { rows: Span::default(), prefix: endless }];
+    let spec = Attention { sequences: &sequences, heads: 1, kv_heads: 1, head_dim: 16, scale: 1.0, window: None };
+    assert!(reader.attention(&x, &x, &x, &spec).is_err());
+}
+
+#[test]
+fn nothing_in_is_nothing_out() {
+    let params = params(DType::F32);
+    let points = Points::pair(Law::Gaussian, Seed(1), 1e-3);
+    let reader = CpuReader::new(&params, &points);
+    let x = Tensor::zeros((0, WIDTH), DType::F32, &Device::Cpu).expect("no rows");
+    let y = reader.linear(&x, linear(&params, "up.weight", None)).expect("a product of no rows");
+    assert_eq!(y.dims(), [0, 1601]);
+    assert_eq!(reader.select(&numbers(1, &[4, 8], 1.0), &[]).expect("no rows").dims(), [0, 8]);
+    let x = Tensor::zeros((2, 0), DType::F32, &Device::Cpu).expect("no columns");
+    assert!(reader.linear(&x, linear(&params, "up.weight", None)).is_err());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Sixteen queries of one head travel in lanes. Keys come in tiles counted from the start of the sequence, and the
 //! softmax is kept running (maximum, sum, weighted values) from tile to tile. Each lane's arithmetic is its own: one chain
 //! of fused multiply-adds over the head's width for a score, one over the keys for a value, all in order. A key that a
-//! query may not see adds an exact zero, so the bits of a row depend only on the rows that it attends to.
+//! query may not see adds an exact zero (of finite values), so the bits of a row depend only on the rows that it attends to.
 
 // Lanes and columns of several arrays go in step; an index says so more plainly than a chain of zips.
 #![allow(clippy::needless_range_loop)]

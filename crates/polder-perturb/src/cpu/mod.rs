@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::param::{ParamSet, Site};
 use crate::points::Points;
-use crate::reader::{Activation, Attention, Linear, Norm, Reader, RopeTable};
+use crate::reader::{Activation, Attention, Linear, Norm, Reader, RopeTable, Sequence, Span};
 use matmul::{Layer, Panels};
 use shift::{Shifted, vectors};
 use view::{View, tensor};
@@ -42,7 +42,7 @@ impl<'a> CpuReader<'a> {
     fn rows(&self, x: &Tensor, width: Option<usize>, what: &str) -> Result<usize> {
         let points = self.points.count();
         match x.dims() {
-            [rows, w] if rows % points == 0 && width.is_none_or(|want| want == *w) => Ok(rows / points),
+            [rows, w] if rows % points == 0 && *w > 0 && width.is_none_or(|want| want == *w) => Ok(rows / points),
             dims => Err(Error::Shape {
                 what: what.to_owned(),
                 found: dims.to_vec(),
@@ -91,6 +91,27 @@ impl<'a> CpuReader<'a> {
     }
 }
 
+/// Checks that sequences lie within `rows` and that their own rows cover each row once: attention writes them at once.
+fn check_sequences(sequences: &[Sequence], rows: usize) -> Result<()> {
+    for span in sequences.iter().flat_map(|s| [s.rows, s.prefix]) {
+        let end = span.start.saturating_add(span.len);
+        if end > rows {
+            return Err(Error::Index { what: "a sequence's row", index: end - 1, len: rows });
+        }
+    }
+    let mut own: Vec<Span> = sequences.iter().map(|s| s.rows).filter(|s| s.len > 0).collect();
+    own.sort_unstable_by_key(|s| s.start);
+    let covered = own.iter().try_fold(0, |end, span| (span.start == end).then_some(end + span.len));
+    if covered != Some(rows) {
+        return Err(Error::Shape {
+            what: "attention's sequences".to_owned(),
+            found: own.iter().map(|s| s.start).collect(),
+            expected: format!("sequences that cover each of {rows} rows once"),
+        });
+    }
+    Ok(())
+}
+
 impl Reader for CpuReader<'_> {
     fn points(&self) -> usize {
         self.points.count()
@@ -135,14 +156,11 @@ impl Reader for CpuReader<'_> {
         let x = x.contiguous()?;
         let view = View::new(&x, "a linear layer's input")?;
         let panels = Panels::new(view.f32()?, self.points(), width);
-        let outputs = self.with_layers(layers, width, |held| matmul::linears(&panels, held))?;
+        let outputs = self.with_layers(layers, width, |held| {
+            let outputs = matmul::linears(&panels, held);
+            outputs.into_iter().zip(held).map(|(y, layer)| tensor(y, rows, layer.out)).collect()
+        })?;
         outputs
-            .into_iter()
-            .map(|y| {
-                let out = y.len() / rows.max(1);
-                tensor(y, rows, out)
-            })
-            .collect()
     }
 
     fn norm(&self, x: &Tensor, norm: &Norm) -> Result<Tensor> {
@@ -230,13 +248,7 @@ impl Reader for CpuReader<'_> {
                 });
             }
         }
-        for s in spec.sequences {
-            for span in [s.rows, s.prefix] {
-                if span.start + span.len > rows {
-                    return Err(Error::Index { what: "row", index: span.start + span.len, len: rows });
-                }
-            }
-        }
+        check_sequences(spec.sequences, rows)?;
         if spec.kv_heads == 0 || !spec.heads.is_multiple_of(spec.kv_heads) {
             return Err(Error::Shape {
                 what: "attention's heads".to_owned(),

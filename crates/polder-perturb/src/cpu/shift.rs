@@ -36,12 +36,15 @@ impl<'a> Shifted<'a> {
         }
         let (law, key, at) = (self.points.law(), self.param.key, start as u64);
         if let ([seed], 2) = (self.points.seeds(), self.points.count()) {
-            let (a, b) = out.split_at_mut(stride);
-            let (a, b) = (&mut a[..len], &mut b[..len]);
-            b.copy_from_slice(a);
             let (c0, c1) = (self.points.coeffs(0)[0], self.points.coeffs(1)[0]);
-            direction::add_scaled_pair(law, *seed, key, at, c0, c1, a, b);
-            return;
+            // A term of coefficient 0 is left out, here as below: `−0 + 0·u` is not −0.
+            if c0 != 0.0 && c1 != 0.0 {
+                let (a, b) = out.split_at_mut(stride);
+                let (a, b) = (&mut a[..len], &mut b[..len]);
+                b.copy_from_slice(a);
+                direction::add_scaled_pair(law, *seed, key, at, c0, c1, a, b);
+                return;
+            }
         }
         for v in 1..self.points.count() {
             out.copy_within(..len, v * stride);

@@ -89,7 +89,7 @@ pub(super) fn tensor(data: Vec<f32>, rows: usize, width: usize) -> Result<Tensor
 pub(super) struct Shared(*mut f32);
 
 #[allow(unsafe_code)]
-// SAFETY: the pointer is only used through `write` and `slice`, whose callers promise disjoint elements.
+// SAFETY: the pointer is only used through `at` and `slice`, whose callers promise disjoint elements.
 unsafe impl Send for Shared {}
 #[allow(unsafe_code)]
 // SAFETY: as above.
