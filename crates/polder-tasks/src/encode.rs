@@ -135,8 +135,12 @@ impl Encoder {
     /// The token ids of an example's options.
     ///
     /// # Errors
-    /// [`Error::OptionTooLong`], [`Error::NothingToScore`], [`Error::Tokenizer`]; each names the row.
+    /// [`Error::EmptyOption`], [`Error::OptionTooLong`], [`Error::NothingToScore`], [`Error::Tokenizer`]; each names the row.
     pub fn encode(&self, example: &Example) -> Result<EncodedExample> {
+        // Its end would be the prompt's, whose last token would be scored in its place.
+        if let Some(number) = example.options.iter().position(|option| option.trim().is_empty()) {
+            return Err(Error::EmptyOption { row: example.idx.clone(), number });
+        }
         let prompt = self.ids(example.prompt.trim_matches(' '), &example.idx)?;
         let texts = example.options.iter().map(|option| {
             let whole = format!("{}{option}", example.prompt);

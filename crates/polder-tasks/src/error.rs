@@ -155,6 +155,16 @@ pub enum Error {
         /// What is wrong with them.
         reason: String,
     },
+    /// An option holds nothing but white space.
+    #[error(
+        "row `{row}`: option {number} (from 0) is empty, so it has no score\nhint: give every option some text, or leave the row out"
+    )]
+    EmptyOption {
+        /// The row.
+        row: String,
+        /// The option's place in the list, from 0.
+        number: usize,
+    },
     /// A row's label names none of its options.
     #[error(
         "row `{row}`: the label {label} is none of {choices}\nhint: a label is an option's number from 0, an option's text, or a value listed under `labels`"

@@ -84,6 +84,9 @@ impl PromptTask {
                 self.option_keys.iter().map(|key| self.templates.render(key, context)).collect()
             }
             Some(OptionsSpec::List(source)) => match self.templates.lookup("options", bare(source), context)? {
+                Some(Value::Array(list)) if list.iter().any(Value::is_null) => {
+                    Err(wrong("its list of options holds null, which is no text"))
+                }
                 Some(Value::Array(list)) if list.len() >= 2 => Ok(list.iter().map(plain).collect()),
                 Some(Value::Array(_)) => Err(wrong("its list of options has fewer than two entries")),
                 Some(_) => Err(wrong("`options` yields no list")),

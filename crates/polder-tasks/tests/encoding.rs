@@ -89,7 +89,17 @@ fn an_empty_prompt_needs_something_in_front() {
     let without = encoder(tokenizer(&[], Value::Null), BosPolicy::Tokenizer, 64);
     assert_eq!(scored(&without, "", "ab"), ["b"]);
     assert!(matches!(without.encode(&example("", &["a"])), Err(Error::NothingToScore { .. })));
-    assert!(matches!(with_bos.encode(&example("", &[""])), Err(Error::NothingToScore { .. })));
+    assert!(matches!(with_bos.encode(&example("", &[""])), Err(Error::EmptyOption { .. })));
+}
+
+#[test]
+fn an_empty_option_is_an_error_and_not_scored_by_the_prompts_end() {
+    let encoder = encoder(tokenizer(&[], bos_and(false)), BosPolicy::Tokenizer, 64);
+    for empty in ["", " ", " \t\n"] {
+        let error = encoder.encode(&example("ab", &["c", empty])).unwrap_err();
+        assert!(matches!(error, Error::EmptyOption { number: 1, .. }), "{empty:?}: {error}");
+        assert!(error.to_string().contains("row `r7`"), "{error}");
+    }
 }
 
 #[test]

@@ -97,6 +97,8 @@ fn options_from_a_list_with_labels_of_their_own() {
     assert_eq!((example.idx.as_str(), example.gold), ("M_7", Some(2)));
     assert_eq!(example.options, [" one", " two", " three"]);
     assert_eq!(task.columns(), ["choices", "question"]);
+    let error = task.example(&row(&json.replace("\"two\"", "null")), 0).unwrap_err().to_string();
+    assert!(error.contains("row `M_7`") && error.contains("null"), "{error}");
     let error = task.example(&row(&json.replace("\"C\"}", "\"E\"}")), 0).unwrap_err().to_string();
     assert!(error.contains("`E`") && error.contains("`A`, `B`, `C`"), "{error}");
 }
