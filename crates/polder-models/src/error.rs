@@ -182,6 +182,19 @@ pub enum Error {
         /// What it holds.
         stranger: PathBuf,
     },
+    /// A weight is infinite or not a number, so the model is not worth its place.
+    #[error(
+        "`{tensor}` holds {value} at element {element}; weights that are not finite are not saved\n\
+         hint: the training that made them diverged: lower its learning rate or clip its gradient"
+    )]
+    WeightNotFinite {
+        /// The tensor.
+        tensor: String,
+        /// The row-major index of the first such element.
+        element: usize,
+        /// The weight.
+        value: f64,
+    },
     /// A weight does not fit the storage type that was asked for.
     #[error("`{tensor}` holds {value} at element {element}, which is no finite {storage}\nhint: save as bf16 or f32")]
     WeightTooLarge {

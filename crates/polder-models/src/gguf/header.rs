@@ -34,7 +34,7 @@ pub(crate) fn read(file: &Arc<WeightFile>) -> Result<(HashMap<String, Value>, Ve
     }
     match cursor.u32()? {
         2 | 3 => {}
-        version if version.swap_bytes() <= 3 => {
+        version if (1..=3).contains(&version.swap_bytes()) => {
             return Err(cursor.wrong("it is a big-endian file, which is not read"));
         }
         version => {

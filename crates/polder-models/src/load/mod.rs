@@ -8,6 +8,7 @@ mod fill;
 mod folder;
 mod inspect;
 mod names;
+mod panics;
 mod safetensors;
 mod shards;
 pub(crate) mod storage;

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use tokenizers::Tokenizer;
 
+use super::panics::without_panic;
 use crate::error::{Error, Result};
 use crate::load::SideFile;
 
@@ -221,9 +222,9 @@ pub(crate) fn build(path: &Path, spec: &Spec) -> Result<Built> {
 pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Tokenizer> {
     let wrong = |reason: String| Error::Tokenizer { file: path.to_owned(), reason };
     // The parser indexes with what the file says in places; a panic there is a damaged file, not a broken program.
-    let parsed = std::panic::catch_unwind(|| Tokenizer::from_bytes(bytes));
+    let parsed = without_panic(|| Tokenizer::from_bytes(bytes));
     let mut tokenizer =
-        parsed.map_err(|_| wrong("it is inconsistent".to_owned()))?.map_err(|e| wrong(e.to_string()))?;
+        parsed.ok_or_else(|| wrong("it is inconsistent".to_owned()))?.map_err(|e| wrong(e.to_string()))?;
     tokenizer.with_padding(None);
     tokenizer.with_truncation(None).map_err(|e| wrong(e.to_string()))?;
     Ok(tokenizer)

@@ -118,15 +118,16 @@ fn write_tensor(file: &mut File, param: &Param, storage: Option<StorageType>) ->
     let (Storage::Cpu(cpu), Some((from, to))) = (&*guard, layout.contiguous_offsets()) else {
         return Err(refused().into());
     };
+    let name = &param.name;
     let same = storage.is_none_or(|s| s.dtype() == tensor.dtype());
     match cpu {
-        CpuStorage::F32(all) if same => stream(file, &all[from..to], |x| x.to_le_bytes()),
-        CpuStorage::BF16(all) if same => stream(file, &all[from..to], bf16::to_le_bytes),
-        CpuStorage::F16(all) if same => stream(file, &all[from..to], f16::to_le_bytes),
-        CpuStorage::F64(all) if same => stream(file, &all[from..to], |x| x.to_le_bytes()),
-        CpuStorage::F32(all) => convert(file, &param.name, &all[from..to], storage, |x| x),
-        CpuStorage::BF16(all) => convert(file, &param.name, &all[from..to], storage, bf16::to_f32),
-        CpuStorage::F16(all) => convert(file, &param.name, &all[from..to], storage, f16::to_f32),
+        CpuStorage::F32(all) if same => keep(file, name, &all[from..to], f64::from, |x| x.to_le_bytes()),
+        CpuStorage::BF16(all) if same => keep(file, name, &all[from..to], f64::from, bf16::to_le_bytes),
+        CpuStorage::F16(all) if same => keep(file, name, &all[from..to], f64::from, f16::to_le_bytes),
+        CpuStorage::F64(all) if same => keep(file, name, &all[from..to], |x| x, |x| x.to_le_bytes()),
+        CpuStorage::F32(all) => convert(file, name, &all[from..to], storage, |x| x),
+        CpuStorage::BF16(all) => convert(file, name, &all[from..to], storage, bf16::to_f32),
+        CpuStorage::F16(all) => convert(file, name, &all[from..to], storage, f16::to_f32),
         _ => Err(refused().into()),
     }
 }
@@ -135,7 +136,33 @@ fn on_cpu(tensor: &Tensor) -> candle_core::Result<Tensor> {
     tensor.to_device(&Device::Cpu)?.contiguous()
 }
 
-/// Writes weights as they are.
+/// Writes finite weights as they are.
+fn keep<T: Copy, const N: usize>(
+    file: &mut File,
+    name: &str,
+    all: &[T],
+    wide: impl Fn(T) -> f64 + Copy,
+    bytes: impl Fn(T) -> [u8; N],
+) -> io::Result<()> {
+    refuse_non_finite(name, all, wide)?;
+    stream(file, all, bytes)
+}
+
+/// Refuses weights that are infinite or not a number.
+fn refuse_non_finite<T: Copy>(name: &str, all: &[T], wide: impl Fn(T) -> f64 + Copy) -> io::Result<()> {
+    for (window, some) in all.chunks(WINDOW).enumerate() {
+        // Without an early exit, so that many are looked at in one instruction.
+        if some.iter().fold(false, |bad, &x| bad | !wide(x).is_finite())
+            && let Some(at) = some.iter().position(|&x| !wide(x).is_finite())
+        {
+            let (tensor, element, value) = (name.to_owned(), window * WINDOW + at, wide(some[at]));
+            return Err(Error::WeightNotFinite { tensor, element, value }.into());
+        }
+    }
+    Ok(())
+}
+
+/// Turns weights into bytes and writes these.
 fn stream<T: Copy, const N: usize>(file: &mut File, all: &[T], bytes: impl Fn(T) -> [u8; N]) -> io::Result<()> {
     let mut window = Vec::with_capacity(WINDOW.min(all.len()) * N);
     for some in all.chunks(WINDOW) {
@@ -152,9 +179,10 @@ fn convert<T: Copy>(
     name: &str,
     all: &[T],
     storage: Option<StorageType>,
-    wide: impl Fn(T) -> f32,
+    wide: impl Fn(T) -> f32 + Copy,
 ) -> io::Result<()> {
     let storage = storage.unwrap_or(StorageType::F32);
+    refuse_non_finite(name, all, |x| f64::from(wide(x)))?;
     let fits = |x: f32| match storage {
         StorageType::F32 => x.is_finite(),
         StorageType::Bf16 => bf16::from_f32(x).is_finite(),

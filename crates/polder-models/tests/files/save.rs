@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Tensor};
 use polder_models::{SaveOptions, SideFile, StorageType, load, save};
+use polder_perturb::ParamSet;
 use serde_json::{Value, json};
 
 use crate::tiny::{assert_same, bits, config, folder, llama, load_f32, opt, params, refusal, tensors};
@@ -103,6 +104,33 @@ fn other_storage_is_rounded_to_the_nearest() {
     let f64s = tensors(&narrow).into_iter().map(|(n, t)| (n, t.to_dtype(DType::F64).unwrap())).collect();
     let from_f64 = folder(&llama(), &f64s);
     assert_same(&narrow, &load(from_f64.path(), StorageType::Bf16, &Device::Cpu).unwrap().params);
+}
+
+#[test]
+fn weights_that_are_not_finite_are_refused_in_every_storage() {
+    for storage in StorageType::ALL {
+        let home = tempfile::tempdir().unwrap();
+        let target = home.path().join("model");
+        let sound = params(&llama(), storage, 6);
+        save(&target, &sound, &llama(), &[], &SaveOptions::default()).unwrap();
+        for (bad, to) in [(f32::INFINITY, None), (f32::NAN, None), (f32::NEG_INFINITY, Some(StorageType::F32))] {
+            let mut broken = ParamSet::new();
+            for (number, param) in sound.iter().enumerate() {
+                let mut weights = param.tensor.flatten_all().unwrap().to_dtype(DType::F32).unwrap().to_vec1().unwrap();
+                if number == 3 {
+                    weights[5] = bad;
+                }
+                let tensor = Tensor::from_vec(weights, param.tensor.dims(), &Device::Cpu).unwrap();
+                broken.insert(&param.name, tensor.to_dtype(storage.dtype()).unwrap()).unwrap();
+            }
+            let options = SaveOptions { storage: to, ..SaveOptions::default() };
+            let said = save(&target, &broken, &llama(), &[], &options).unwrap_err().to_string();
+            let name = &sound.iter().nth(3).unwrap().name;
+            assert!(said.contains(&format!("`{name}` holds {bad} at element 5")) && said.contains("hint:"), "{said}");
+            assert_same(&sound, &load(&target, storage, &Device::Cpu).unwrap().params);
+            assert_eq!(entries(home.path()), ["model"]);
+        }
+    }
 }
 
 #[test]
