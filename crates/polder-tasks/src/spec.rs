@@ -119,7 +119,12 @@ impl TaskSpec {
     pub fn from_file(path: &Path) -> Result<Self> {
         const LIMIT: u64 = 1 << 20;
         let io = |source| Error::Io { path: path.to_owned(), source };
-        if std::fs::metadata(path).map_err(io)?.len() > LIMIT {
+        let about = std::fs::metadata(path).map_err(io)?;
+        // Opening a pipe would wait for a writer.
+        if !about.is_file() {
+            return Err(io(std::io::Error::other("it is not a regular file")));
+        }
+        if about.len() > LIMIT {
             return Err(Error::TooLarge {
                 path: path.to_owned(),
                 place: String::new(),

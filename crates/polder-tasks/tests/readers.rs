@@ -44,6 +44,18 @@ fn json_lines() {
     fails("jsonl", huge.as_bytes(), &["line 2", "exceeds the limit"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("rows.jsonl");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let task = TaskSpec::from_file(&path).unwrap_err();
+    for error in [read_file(&path, None).unwrap_err(), task, read_file(dir.path(), None).unwrap_err()] {
+        assert!(error.to_string().contains("not a regular file"), "{error}");
+    }
+}
+
 #[test]
 fn json_arrays() {
     let rows = read("json", b"\xEF\xBB\xBF [{\"a\": 1},\n {\"a\": 2}]").unwrap();

@@ -44,6 +44,10 @@ impl Trajectory {
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
+        // Opening a pipe would wait for a writer.
+        if !std::fs::metadata(path).map_err(io)?.is_file() {
+            return Err(not_one(path, "it is not a regular file"));
+        }
         let file = std::fs::File::open(path).map_err(io)?;
         Self::read(path, &file)
     }
@@ -145,6 +149,21 @@ impl Trajectory {
     /// The length of the valid part, in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes.len() as u64
+    }
+
+    /// The running checksum of its first `bytes` bytes; `None` where no record ends there.
+    ///
+    /// It covers everything before, the header included, so that it tells one run's log from another's.
+    pub fn checksum_at(&self, bytes: u64) -> Option<u32> {
+        let mut at = PREAMBLE;
+        while (at as u64) < bytes {
+            let frame = Frame::parse(&self.bytes, at).ok()?;
+            at = frame.next;
+            if at as u64 == bytes {
+                return Some(frame.stored);
+            }
+        }
+        None
     }
 
     /// Where it was read from.

@@ -167,6 +167,11 @@ impl Writer {
         self.len
     }
 
+    /// The running checksum of all its bytes, as [`Trajectory::checksum_at`] gives it for that length.
+    pub fn checksum(&self) -> u32 {
+        self.crc
+    }
+
     fn io(&self, action: &'static str, source: io::Error) -> Error {
         Error::Io { action, path: self.path.clone(), source }
     }

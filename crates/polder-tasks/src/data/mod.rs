@@ -36,6 +36,10 @@ pub const ENDINGS: &[&str] = &["jsonl", "json", "csv", "tsv", "parquet"];
 /// [`Error::Io`], [`Error::FileType`], [`Error::TooLarge`], [`Error::Record`] and [`Error::File`].
 pub fn read_file(path: &Path, limit: Option<usize>) -> Result<Vec<Row>> {
     let io = |source| Error::Io { path: path.to_owned(), source };
+    // Opening a pipe would wait for a writer.
+    if !std::fs::metadata(path).map_err(io)?.is_file() {
+        return Err(io(std::io::Error::other("it is not a regular file")));
+    }
     let file = std::fs::File::open(path).map_err(io)?;
     let size = file.metadata().map_err(io)?.len();
     if size > MAX_FILE {

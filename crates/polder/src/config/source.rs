@@ -26,6 +26,10 @@ pub(super) struct Source {
 /// Reads a file that should be a configuration.
 pub(super) fn read(path: &Path) -> Result<String> {
     let error = |source| ConfigError::Read { path: path.to_owned(), source };
+    // Opening a pipe would wait for a writer.
+    if !std::fs::metadata(path).map_err(error)?.is_file() {
+        return Err(error(std::io::Error::other("it is not a regular file")));
+    }
     let file = std::fs::File::open(path).map_err(error)?;
     let bytes = file.metadata().map_err(error)?.len();
     if bytes > LIMIT {

@@ -91,3 +91,22 @@ fn a_full_disk_leaves_a_valid_file_that_can_go_on() {
     }
     assert_eq!(ends.len(), 1);
 }
+
+#[test]
+fn a_checksum_is_that_of_the_writer_at_the_same_length() {
+    let (head, _) = written(&[]);
+    let tail = Trajectory::parse("t", head.clone()).unwrap().tail();
+    let disk = Disk::default();
+    disk.put(&head);
+    let mut writer = Writer::over(Box::new(disk.clone()), Path::new("t"), Durability::Process, tail);
+    let mut known = vec![(writer.bytes(), writer.checksum())];
+    for number in 0..3 {
+        writer.append(&Record::Step(step(number, 1))).unwrap();
+        known.push((writer.bytes(), writer.checksum()));
+    }
+    let log = Trajectory::parse("t", disk.bytes()).unwrap();
+    for bytes in 0..=log.bytes() + 1 {
+        let expected = known.iter().find(|(length, _)| *length == bytes).map(|(_, crc)| *crc);
+        assert_eq!(log.checksum_at(bytes), expected, "{bytes}");
+    }
+}

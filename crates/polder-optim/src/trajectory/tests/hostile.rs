@@ -12,6 +12,15 @@ fn forged(kind: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("trajectory");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    assert!(matches!(Trajectory::open(&path), Err(Error::NotATrajectory { .. })));
+}
+
 #[test]
 fn hostile_counts_and_lengths_are_refused_before_anything_is_allocated() {
     let huge = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
