@@ -1,12 +1,14 @@
 //! Types, ranges and defaults: from keys as written to a [`Config`].
 
+use std::path::PathBuf;
+
 use polder_models::StorageType;
 use polder_tasks::{LossKind, Split};
 
 use super::Result;
 use super::error::ConfigError;
 use super::method::{Constant, Cosine, Estimator, Law, Linear, Optimizer, Schedule, Sgd, TwoPoint};
-use super::source::Source;
+use super::source::{Source, is_task_file};
 use super::types::{
     Arithmetic, Batch, Config, Device, EvalConfig, ModelConfig, OptionSource, Probe, Rounding, Save, TaskConfig,
 };
@@ -86,9 +88,10 @@ fn model(s: &Source) -> Result<ModelConfig> {
 }
 
 fn task(s: &Source) -> Result<TaskConfig> {
+    let (name, file) = task_source(s)?;
     let task = TaskConfig {
-        name: s.text("task.name")?,
-        file: s.path("task.file")?,
+        name,
+        file,
         data: s.path("task.data")?,
         train: s.count("task.train", 1, MANY)?.unwrap_or(1000),
         dev: s.count("task.dev", 0, MANY)?.unwrap_or(500),
@@ -108,6 +111,15 @@ fn task(s: &Source) -> Result<TaskConfig> {
         return Err(ConfigError::Missing { key: "task.name", remedy });
     }
     Ok(task)
+}
+
+/// The task's name and its file. A name that is a file's stands for the file, unless `task.file` names another.
+fn task_source(s: &Source) -> Result<(Option<String>, Option<PathBuf>)> {
+    let file = s.path("task.file")?;
+    Ok(match s.text("task.name")? {
+        Some(name) if is_task_file(&name) => (None, file.or_else(|| Some(PathBuf::from(name)))),
+        name => (name, file),
+    })
 }
 
 fn options(s: &Source, key: &str) -> Result<Option<OptionSource>> {

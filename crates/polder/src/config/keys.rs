@@ -44,7 +44,7 @@ pub const KEYS: &[Key] = &[
     key("save.every", Kind::Value, "steps between checkpoints (as eval.every)"),
     key("model.path", Kind::Path, "Hugging Face folder, GGUF file or run folder (required)"),
     key("model.dtype", Kind::Text, "how weights are stored: f32, bf16, f16 (bf16)"),
-    key("task.name", Kind::Text, "built-in task, or a name for your own"),
+    key("task.name", Kind::Text, "built-in task, task file (x.toml), or a name for your own"),
     key("task.file", Kind::Path, "task file (TOML)"),
     key("task.data", Kind::Path, "folder with train, validation and test files, or one file"),
     key("task.train", Kind::Value, "training rows (1000)"),

@@ -161,7 +161,8 @@ pub(super) fn shown(value: &toml::Value) -> String {
 
 /// Makes a path absolute; a Hub id is left as it is, to be refused by name.
 fn resolve(name: &str, value: toml::Value, folder: &Path) -> toml::Value {
-    if find(name).is_none_or(|k| k.kind != Kind::Path) {
+    let task_file = name == "task.name" && names_task_file(&value);
+    if !task_file && find(name).is_none_or(|k| k.kind != Kind::Path) {
         return value;
     }
     match value {
@@ -172,6 +173,16 @@ fn resolve(name: &str, value: toml::Value, folder: &Path) -> toml::Value {
         }
         value => value,
     }
+}
+
+/// Whether a task's name is that of a file, which then stands in `task.file`'s place.
+fn names_task_file(name: &toml::Value) -> bool {
+    name.as_str().is_some_and(is_task_file)
+}
+
+/// Whether a task's name is that of a file.
+pub(super) fn is_task_file(name: &str) -> bool {
+    name.ends_with(".toml")
 }
 
 /// Takes `..` out of the folders of an absolute path, as far as they exist. The last part stays what it is: a link to a

@@ -72,6 +72,24 @@ fn a_configuration_survives_json_and_flat_names_are_keys() {
     }
 }
 
+#[test]
+fn a_task_name_that_is_a_file_starts_where_paths_do() {
+    let named = GOOD.replace("\"sst2\"", "\"tasks/own.toml\"");
+    let here =
+        std::path::absolute("own.toml").unwrap().canonicalize().unwrap_or(std::path::absolute("own.toml").unwrap());
+    for (sets, file) in [
+        (&[][..], Some(Path::new("/somewhere/configs/tasks/own.toml"))),
+        (&["task.prompt={{ a }}"], Some(Path::new("/somewhere/configs/tasks/own.toml"))),
+        (&["task.name=own.toml"], Some(here.as_path())),
+        (&["task.name=sst2"], None),
+        (&["task.file=own.toml"], Some(here.as_path())),
+    ] {
+        let config = parse(&named, sets).unwrap();
+        assert_eq!(config.task.file.as_deref(), file, "{sets:?}");
+        assert_eq!(config.task.name.as_deref(), file.is_none().then_some("sst2"), "{sets:?}");
+    }
+}
+
 /// A value of every key that differs from its default.
 const OTHER: &[(&str, &str)] = &[
     ("seed", "7"),
