@@ -2,9 +2,11 @@
 
 use std::sync::Mutex;
 
-use polder_optim::Batch;
+use polder_optim::Batch as Number;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::config::Batch;
 
 /// How many examples a step sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +15,16 @@ pub enum BatchSize {
     Examples(usize),
     /// Every training example, in order.
     Full,
+}
+
+impl BatchSize {
+    /// What a configuration asks for, of `examples` training examples; a larger number takes each once a step.
+    pub fn of(batch: Batch, examples: usize) -> Self {
+        match batch {
+            Batch::Count(_) => Self::Examples(batch.size(examples)),
+            Batch::Full => Self::Full,
+        }
+    }
 }
 
 /// Minibatches of a training set: every number names the same rows, everywhere and in any order of asking.
@@ -43,7 +55,7 @@ impl Batching {
     }
 
     /// The rows of a batch, as indices of examples; empty only where there are no examples.
-    pub fn rows(&self, batch: Batch) -> Vec<usize> {
+    pub fn rows(&self, batch: Number) -> Vec<usize> {
         let BatchSize::Examples(size) = self.size else {
             return (0..self.examples).collect();
         };
@@ -97,7 +109,7 @@ mod tests {
     fn an_epoch_sees_every_example_once() {
         let batching = Batching::new(10, BatchSize::Examples(4), 7);
         // 5 batches of 4 are exactly 2 epochs of 10; the third batch reaches over the epoch's end.
-        let rows: Vec<usize> = (0..5).flat_map(|b| batching.rows(Batch(b))).collect();
+        let rows: Vec<usize> = (0..5).flat_map(|b| batching.rows(Number(b))).collect();
         for epoch in rows.chunks(10) {
             let mut sorted = epoch.to_vec();
             sorted.sort_unstable();
@@ -110,23 +122,23 @@ mod tests {
     fn a_number_names_the_same_rows_in_any_order_of_asking() {
         let forwards = Batching::new(33, BatchSize::Examples(16), 3);
         let backwards = Batching::new(33, BatchSize::Examples(16), 3);
-        let a: Vec<_> = (0..20).map(|b| forwards.rows(Batch(b))).collect();
-        let mut b: Vec<_> = (0..20).rev().map(|b| backwards.rows(Batch(b))).collect();
+        let a: Vec<_> = (0..20).map(|b| forwards.rows(Number(b))).collect();
+        let mut b: Vec<_> = (0..20).rev().map(|b| backwards.rows(Number(b))).collect();
         b.reverse();
         assert_eq!(a, b);
         assert_ne!(
             a,
-            (0..20).map(|b| Batching::new(33, BatchSize::Examples(16), 4).rows(Batch(b))).collect::<Vec<_>>()
+            (0..20).map(|b| Batching::new(33, BatchSize::Examples(16), 4).rows(Number(b))).collect::<Vec<_>>()
         );
     }
 
     #[test]
     fn batches_larger_than_the_set_wrap_and_full_is_in_order() {
-        let rows = Batching::new(3, BatchSize::Examples(7), 0).rows(Batch(u64::MAX));
+        let rows = Batching::new(3, BatchSize::Examples(7), 0).rows(Number(u64::MAX));
         assert_eq!(rows.len(), 7);
         assert!(rows.iter().all(|r| *r < 3));
-        assert_eq!(Batching::new(3, BatchSize::Full, 0).rows(Batch(9)), vec![0, 1, 2]);
-        assert!(Batching::new(0, BatchSize::Examples(2), 0).rows(Batch(0)).is_empty());
+        assert_eq!(Batching::new(3, BatchSize::Full, 0).rows(Number(9)), vec![0, 1, 2]);
+        assert!(Batching::new(0, BatchSize::Examples(2), 0).rows(Number(0)).is_empty());
     }
 
     #[test]
@@ -134,5 +146,12 @@ mod tests {
         // From a few lines of Python that follow RFC 8439's ChaCha, with 8 rounds, and the text above.
         assert_eq!(permutation(8, 0, 0), [6, 0, 2, 4, 1, 5, 3, 7]);
         assert_eq!(permutation(20, 7, 3), [5, 4, 14, 6, 8, 11, 9, 7, 18, 1, 13, 15, 3, 2, 0, 12, 16, 17, 19, 10]);
+    }
+
+    #[test]
+    fn a_batch_is_at_most_the_set() {
+        assert_eq!(BatchSize::of(Batch::Count(16), 9), BatchSize::Examples(9));
+        assert_eq!(BatchSize::of(Batch::Count(16), 90), BatchSize::Examples(16));
+        assert_eq!(BatchSize::of(Batch::Full, 9), BatchSize::Full);
     }
 }

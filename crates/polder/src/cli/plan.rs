@@ -29,13 +29,16 @@ pub(super) fn run(arguments: &PlanArgs) -> Result<Ended> {
         print(plan.to_string().trim_end())?;
         if let Some(measured) = measured {
             print(times(&measured))?;
+            if measured.probe != plan.config.probe {
+                print("note       steps with the read probe were timed; in-place probes take longer")?;
+            }
         }
     }
     Ok(Ended::Well)
 }
 
 fn times(measured: &Measured) -> String {
-    let Measured { load, step, example, run } = measured;
+    let Measured { load, step, example, run, .. } = measured;
     format!(
         "time       about {} for the run: loading {load:.1} s, {step:.3} s a step, {:.1} ms an evaluated example",
         super::pace::time(*run),

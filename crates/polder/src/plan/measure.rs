@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Plan;
 use crate::batching::{BatchSize, Batching};
-use crate::config;
+use crate::config::Probe;
 use crate::error::Result;
 use crate::model::Model;
 use crate::objective::{PassLayout, PromptLoss};
@@ -26,6 +26,8 @@ pub struct Measured {
     pub example: f64,
     /// Seconds of the whole run, extrapolated.
     pub run: f64,
+    /// How the timed steps probed: always [`Probe::Read`], whatever the run will do.
+    pub probe: Probe,
 }
 
 const STEPS: u64 = 5;
@@ -43,10 +45,7 @@ pub fn measure(plan: &Plan) -> Result<Measured> {
     set_trainable(&mut model, &config.trainable)?;
     let load = start.elapsed().as_secs_f64();
     let (engine, mut method) = (model.engine(), Method::of(config)?);
-    let size = match config.batch {
-        config::Batch::Count(n) => BatchSize::Examples(n),
-        config::Batch::Full => BatchSize::Full,
-    };
+    let size = BatchSize::of(config.batch, data.train.len());
     let batching = Batching::new(data.train.len(), size, config.seed);
     let layout = PassLayout { micro_batch: config.micro_batch, paired: config.paired };
     let mut loss = PromptLoss::new(&engine, &data.train, data.kind, batching, method.mode.law, layout);
@@ -73,5 +72,5 @@ pub fn measure(plan: &Plan) -> Result<Measured> {
     let n = &plan.facts.cost.forwards;
     let evaluated = n.dev_evaluations * data.dev.len() as u64 + n.eval_evaluations * data.eval.len() as u64;
     let run = load + step * config.steps as f64 + example * evaluated as f64;
-    Ok(Measured { load, step, example, run })
+    Ok(Measured { load, step, example, run, probe: Probe::Read })
 }
