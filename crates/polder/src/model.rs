@@ -7,6 +7,7 @@ use polder_tasks::{BosPolicy, Encoder};
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::run::Checkpoints;
 
 /// Where a model's files lie, and how that was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub struct Found {
 }
 
 /// Finds a model: a Hugging Face folder, a GGUF file, or a run folder, of which the best weights are taken and, where
-/// there are none, the last.
+/// there are none, the last, and where the run has not ended, its newest checkpoint.
 ///
 /// # Errors
 /// Nothing there; a run without weights; a Hub id.
@@ -37,7 +38,17 @@ pub fn find(path: &Path) -> Result<Found> {
             return Ok(Found { path: folder, note: Some(note) });
         }
     }
-    Err(Error::RunWithoutWeights { path: path.to_owned() })
+    // A run that was ended early.
+    let all = Checkpoints::new(path.join("checkpoints")).list();
+    let Some(latest) = all.into_iter().find(|c| c.path.join("config.json").is_file()) else {
+        return Err(Error::RunWithoutWeights { path: path.to_owned() });
+    };
+    let note = format!(
+        "`{}` is a run that has not ended; the weights of its latest checkpoint, after {} steps, are read",
+        path.display(),
+        latest.state.step
+    );
+    Ok(Found { path: latest.path, note: Some(note) })
 }
 
 /// A loaded model.
@@ -90,6 +101,16 @@ mod tests {
         assert_eq!(find(run).unwrap(), Found { path: run.to_owned(), note: None });
         fs::write(run.join("plan.json"), "{}").unwrap();
         assert!(matches!(find(run), Err(Error::RunWithoutWeights { .. })));
+        for step in [20, 100] {
+            let checkpoint = run.join(format!("checkpoints/step-{step:06}"));
+            fs::create_dir_all(&checkpoint).unwrap();
+            fs::write(checkpoint.join("config.json"), "{}").unwrap();
+            let state = serde_json::json!({"version": 1, "step": step, "trajectory_bytes": 0, "trajectory_checksum": 0, "weights": ""});
+            fs::write(checkpoint.join("polder.json"), state.to_string()).unwrap();
+        }
+        let found = find(run).unwrap();
+        assert_eq!(found.path, run.join("checkpoints/step-000100"));
+        assert!(found.note.unwrap().contains("after 100 steps"));
         fs::create_dir(run.join("final")).unwrap();
         fs::write(run.join("final/config.json"), "{}").unwrap();
         assert_eq!(find(run).unwrap().path, run.join("final"));
