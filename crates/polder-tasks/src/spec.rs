@@ -224,6 +224,9 @@ impl TaskSpec {
             (Some(OptionsSpec::Each(options)), _) if options.len() < 2 => {
                 fail("there are fewer than two options", "give at least two, or a `target` without options")
             }
+            (Some(OptionsSpec::Each(options)), _) if has_equal(options) => {
+                fail("two options are equal", "give options that differ, since equal ones have the same score")
+            }
             (Some(OptionsSpec::Each(options)), Some(OptionsSpec::Each(labels))) if options.len() != labels.len() => {
                 fail("`options` and `labels` differ in length", "give one label value an option, in the same order")
             }
@@ -236,4 +239,10 @@ impl TaskSpec {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether two entries are equal.
+fn has_equal(entries: &[String]) -> bool {
+    let mut seen = std::collections::BTreeSet::new();
+    !entries.iter().all(|entry| seen.insert(entry.trim()))
 }

@@ -12,6 +12,9 @@ use crate::{Error, Result, Row};
 /// Instructions that one rendering may take; a template over a row takes tens.
 const FUEL: u64 = 200_000;
 
+/// What is said of a null that a template prints.
+const NULL: &str = "a null value would be printed";
+
 /// The templates of one task, compiled.
 #[derive(Debug)]
 pub(crate) struct Templates {
@@ -41,7 +44,7 @@ impl Templates {
         );
         engine.set_formatter(|out, state, value| {
             if value.is_none() {
-                return Err(minijinja::Error::new(ErrorKind::InvalidOperation, "a null value would be printed"));
+                return Err(minijinja::Error::new(ErrorKind::InvalidOperation, NULL));
             }
             minijinja::escape_formatter(out, state, value)
         });
@@ -150,7 +153,9 @@ impl Templates {
     fn failure(&self, key: &str, context: &Context<'_>, mut names: Vec<String>, error: &minijinja::Error) -> Error {
         names.sort();
         let missing: Vec<&str> = self.missing(context, &names).collect();
-        if error.kind() == ErrorKind::UndefinedError && !missing.is_empty() {
+        // A filter says of an undefined value what it dislikes in it, not that it is undefined.
+        let other = error.kind() == ErrorKind::OutOfFuel || error.detail() == Some(NULL);
+        if !other && !missing.is_empty() {
             return Error::NoSuchColumn {
                 task: self.task.clone(),
                 key: key.to_owned(),
