@@ -23,7 +23,7 @@ pub enum Error {
     /// A loss is infinite or not a number; no update was made.
     #[error(
         "the loss is {loss} at step {step}, at {point}; the weights were left as they were\n\
-         hint: lower the learning rate or `eps`, clip the projected gradient, or store the weights as f32"
+         hint: in a new run, lower the learning rate or `eps`, clip the projected gradient, or store the weights as f32"
     )]
     NonFiniteLoss {
         /// The step in question, from 0.
@@ -36,7 +36,7 @@ pub enum Error {
     /// A coefficient of an update is infinite or not a number as f32; no update was made.
     #[error(
         "the update's {what} is {value}, which is no finite f32; the weights were left as they were\n\
-         hint: lower the learning rate, or clip the projected gradient"
+         hint: in a new run, lower the learning rate, or clip the projected gradient"
     )]
     NonFiniteUpdate {
         /// Which number, in words.

@@ -43,8 +43,13 @@ impl Pace {
         let rate = self.rate();
         let rate =
             if rate >= 1.0 { format!("{rate:.2} steps/s") } else { format!("{:.2} s/step", 1.0 / rate.max(1e-9)) };
-        format!("loss {:.4}, {rate}, {} forwards{}", self.loss(), self.forwards, memory.unwrap_or_default())
+        format!("loss {}, {rate}, {} forwards{}", number(self.loss()), self.forwards, memory.unwrap_or_default())
     }
+}
+
+/// A loss for people: large ones, of a run that goes astray, in scientific notation.
+pub(super) fn number(loss: f64) -> String {
+    if loss.abs() >= 1e6 { format!("{loss:.3e}") } else { format!("{loss:.4}") }
 }
 
 /// Seconds for people.
@@ -70,6 +75,14 @@ mod tests {
         assert_eq!(time(75.0), "1 min 15 s");
         assert_eq!(time(7260.0), "2 h 1 min");
         assert_eq!(time(f64::NAN), "unknown time");
+    }
+
+    #[test]
+    fn losses_stay_short() {
+        assert_eq!(number(0.69315), "0.6931");
+        assert_eq!(number(999_999.0), "999999.0000");
+        assert_eq!(number(1.2345e18), "1.234e18");
+        assert_eq!(number(f64::NAN), "NaN");
     }
 
     #[test]

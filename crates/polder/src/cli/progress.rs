@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use polder::event::{Event, Observer, Silent};
 
-use super::pace::{Pace, time};
+use super::pace::{Pace, number, time};
 
 /// The observer that fits stderr: a bar on a terminal, else lines.
 pub(super) fn observer(quiet: bool) -> Box<dyn Observer> {
@@ -36,7 +36,7 @@ fn sentence(event: &Event) -> Option<String> {
                 }
                 text += ", ";
             }
-            text += &format!("loss {loss:.4}{}", if *best { ", best so far" } else { "" });
+            text += &format!("loss {}{}", number(*loss), if *best { ", best so far" } else { "" });
             Some(text)
         }
         Event::Saved { step, what, path } if what != "checkpoint" => {
