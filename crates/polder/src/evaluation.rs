@@ -112,7 +112,9 @@ impl std::fmt::Display for Evaluated {
             write!(f, ", loss {:.4}", self.loss)?;
         }
         let rate = if self.seconds > 0.0 { self.tokens as f64 / self.seconds } else { 0.0 };
-        write!(f, "\n  {} examples, {} forward passes, {} sequences, ", self.n, self.forwards, self.sequences)?;
+        let counted = |n: u64, one: &str, more: &str| format!("{n} {one}{}", if n == 1 { "" } else { more });
+        let (examples, passes) = (counted(self.n as u64, "example", "s"), counted(self.forwards, "forward pass", "es"));
+        write!(f, "\n  {examples}, {passes}, {}, ", counted(self.sequences, "sequence", "s"))?;
         write!(f, "{} tokens in {:.2} s ({rate:.0} tokens/s)", self.tokens, self.seconds)
     }
 }

@@ -129,7 +129,8 @@ fn several_tasks_and_missing_splits() {
     assert_eq!(tasks, ["sst2", "copa"]);
     let out = succeed(&["eval", "--model", str(&model), "--task", "sst2", "--data", str(&data), "--split", "test"]);
     assert!(text(&out.stderr).contains("no test split"), "{}", text(&out.stderr));
-    assert!(text(&out.stdout).contains("majority"), "{}", text(&out.stdout));
+    let said = text(&out.stdout);
+    assert!(said.contains("majority") && said.contains("24 examples, 1 forward pass, "), "{said}");
     let said = fail(&["eval", "--model", str(&model), "--task", "sst2"]);
     assert!(said.contains("--data"), "{said}");
     let said = fail(&["eval", "--model", str(&model), "--data", str(&data)]);
@@ -214,4 +215,27 @@ fn a_reader_that_goes_away_is_no_error() {
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert!(!said.contains("panicked") && !said.contains("error"), "{said}");
     assert!(status.success(), "{status:?}");
+}
+
+#[test]
+fn runs_without_a_name_are_counted_on_and_the_latest_is_resumed() {
+    let place = Place::llama();
+    place.config("a.toml", "", &tables("f32", "1e-3"));
+    let train = |more: &[&str]| {
+        let args = [&["train", "a.toml", "--quiet", "--set", "eval.before=false"][..], more].concat();
+        let out = command(&args).current_dir(place.path("")).output().unwrap();
+        assert!(out.status.success(), "{}", text(&out.stderr));
+    };
+    let steps =
+        |n: u32| fixture::metrics(&place.path(&format!("runs/a-{n}"))).into_iter().filter(|m| m["kind"] == "step");
+    train(&["--set", "steps=1"]);
+    train(&["--set", "steps=1"]);
+    fs::remove_dir_all(place.path("runs/a-1")).unwrap();
+    train(&["--set", "steps=1"]);
+    // A folder that no run began in is not resumed, nor taken for a new run.
+    fs::create_dir(place.path("runs/a-4")).unwrap();
+    train(&["--set", "steps=2", "--resume"]);
+    assert_eq!((steps(2).count(), steps(3).count()), (1, 2));
+    train(&["--set", "steps=1"]);
+    assert_eq!(steps(5).count(), 1);
 }

@@ -65,17 +65,48 @@ fn on_interrupt(stop: &Stop) -> Result<()> {
     .context("can't listen for Ctrl-C")
 }
 
-/// The folder that was named; else the first free `runs/<config>-<n>`, or the latest where a run is to go on.
+/// The folder that was named; else `runs/<config>-<n>`: the run after the last one, or the last one where it is to go on.
 fn run_folder(arguments: &TrainArgs) -> Result<PathBuf> {
     if let Some(run) = &arguments.run {
         return Ok(run.clone());
     }
     let stem = arguments.config.file_stem().map_or_else(|| "run".into(), |s| s.to_string_lossy().into_owned());
-    let place = |n: u32| Path::new("runs").join(format!("{stem}-{n}"));
-    let free = (1..=u32::MAX).find(|n| !place(*n).exists()).unwrap_or(u32::MAX);
-    if arguments.resume {
-        anyhow::ensure!(free > 1, "there is no run `{}` to resume\nhint: name it with --run", place(1).display());
-        return Ok(place(free - 1));
+    let runs = Path::new("runs");
+    let place = |n: u32| runs.join(format!("{stem}-{n}"));
+    let numbers = numbers(runs, &stem);
+    if !arguments.resume {
+        return Ok(place(numbers.into_iter().max().unwrap_or(0).saturating_add(1)));
     }
-    Ok(place(free))
+    let latest = numbers.into_iter().filter(|n| place(*n).join("plan.json").exists()).max();
+    let first = place(1);
+    latest
+        .map(place)
+        .with_context(|| format!("there is no run like `{}` to resume\nhint: name it with --run", first.display()))
+}
+
+/// The numbers of the runs of a configuration, those that were removed left out.
+fn numbers(runs: &Path, stem: &str) -> Vec<u32> {
+    let number = |name: &str| {
+        let digits = name.strip_prefix(stem)?.strip_prefix('-')?;
+        digits.parse().ok().filter(|n: &u32| n.to_string() == digits)
+    };
+    let entries = std::fs::read_dir(runs).into_iter().flatten().flatten();
+    entries.filter_map(|entry| number(entry.file_name().to_str()?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_numbered_by_their_configuration() {
+        let runs = tempfile::tempdir().unwrap();
+        for name in ["a-2", "a-10", "a-03", "a-x", "a-b-7", "b-4", "a", "a-+5"] {
+            std::fs::create_dir(runs.path().join(name)).unwrap();
+        }
+        let mut found = numbers(runs.path(), "a");
+        found.sort_unstable();
+        assert_eq!(found, [2, 10]);
+        assert!(numbers(&runs.path().join("nowhere"), "a").is_empty());
+    }
 }
