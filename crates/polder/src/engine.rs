@@ -64,6 +64,7 @@ impl<'a> Engine<'a> {
         self.passes.fetch_add(1, Ordering::Relaxed);
         let reader = CpuReader::new(self.params, points);
         let log_probs = self.model.log_probs(&reader, tokens)?;
+        // Logits are f32, so a token's log-probability carries no more; sums over tokens are made in f64.
         Ok(log_probs.to_dtype(DType::F32)?.to_vec1()?)
     }
 

@@ -42,6 +42,18 @@ pub enum Error {
         /// The run folder.
         path: PathBuf,
     },
+    /// The log of a run that had begun is missing.
+    #[error(
+        "the run `{}` holds `{left}` but no `trajectory`, so its steps are not known and it can't go on\n\
+         hint: bring its trajectory back, or start a new run in another folder (`--run`)",
+        path.display()
+    )]
+    LogGone {
+        /// The run folder.
+        path: PathBuf,
+        /// What is there of the run.
+        left: &'static str,
+    },
     /// The model's weights, files or forward pass failed.
     #[error(transparent)]
     Model(Box<polder_models::Error>),

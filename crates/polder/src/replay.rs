@@ -4,10 +4,26 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use polder_models::{SaveOptions, load, save};
-use polder_optim::trajectory::{Replay, Replayed, Trajectory};
+use polder_optim::trajectory::{DroppedTail, Replay, Replayed, Trajectory};
 
 use crate::error::{Error, Result};
-use crate::trainer::{matches, with_moves};
+use crate::trainer::{dropped_tail, matches, with_moves};
+
+/// What was rebuilt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// The steps, and whether the weights were found to be the run's.
+    pub replayed: Replayed,
+    /// The invalid end of the trajectory that was left out, if it had one.
+    pub dropped: Option<DroppedTail>,
+}
+
+impl Rebuilt {
+    /// What was left out, in a sentence.
+    pub fn note(&self) -> Option<String> {
+        self.dropped.as_ref().map(|tail| format!("{}.", dropped_tail(tail)))
+    }
+}
 
 /// Rebuilds the weights of a run: `source` is a run folder or a trajectory, `base` the model that it started from (where
 /// it lay at the run by default), `out` a folder to write.
@@ -17,7 +33,7 @@ use crate::trainer::{matches, with_moves};
 ///
 /// # Errors
 /// A log or model that can't be read; other base weights; other last weights; a place that is taken or can't be written.
-pub fn rebuild(source: &Path, base: Option<&Path>, out: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Replayed> {
+pub fn rebuild(source: &Path, base: Option<&Path>, out: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Rebuilt> {
     if out.read_dir().is_ok_and(|mut entries| entries.next().is_some()) || out.is_file() {
         return Err(Error::OutputExists { path: out.to_owned() });
     }
@@ -33,5 +49,5 @@ pub fn rebuild(source: &Path, base: Option<&Path>, out: &Path, progress: &mut dy
     let steps = log.steps();
     let replayed = replay.run(&loaded.params, 0..steps, &mut |done| progress(done, steps))?;
     save(out, &loaded.params, &loaded.config_json, &loaded.files, &SaveOptions::default())?;
-    Ok(replayed)
+    Ok(Rebuilt { replayed, dropped: log.dropped().cloned() })
 }

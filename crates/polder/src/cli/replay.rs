@@ -14,10 +14,14 @@ pub(super) fn run(arguments: &ReplayArgs) -> Result<Ended> {
         tell(arguments.quiet, format!("note: {note}"));
     }
     let base = base.map(|b| b.path);
-    let done = polder::replay::rebuild(&arguments.source, base.as_deref(), &arguments.out, &mut |step, total| {
+    let rebuilt = polder::replay::rebuild(&arguments.source, base.as_deref(), &arguments.out, &mut |step, total| {
         bar.at(step, total);
     })?;
     bar.clear();
+    if let Some(note) = rebuilt.note() {
+        tell(arguments.quiet, format!("note: {note}"));
+    }
+    let done = rebuilt.replayed;
     let hash = match done.verified {
         Some(digest) => format!("the weights' hash is that of the run's end, {digest}"),
         None => "the run did not end at its last step, so there is no hash to compare with".to_owned(),

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use polder_models::{Loaded, SaveOptions, SideFile, save};
+use polder_optim::trajectory::Trajectory;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -21,6 +22,8 @@ pub struct State {
     pub step: u64,
     /// The length of the trajectory when they were saved, in bytes.
     pub trajectory_bytes: u64,
+    /// The trajectory's running checksum at that length: another run's log has another one.
+    pub trajectory_checksum: u32,
     /// The digest of the weights, as the trajectory's header writes the base's.
     pub weights: String,
 }
@@ -30,6 +33,11 @@ impl State {
     pub fn read(folder: &Path) -> Option<Self> {
         let state: Self = serde_json::from_slice(&fs::read(folder.join(STATE)).ok()?).ok()?;
         (state.version == 1).then_some(state)
+    }
+
+    /// Whether these weights were made by the steps at the beginning of this log.
+    pub fn belongs_to(&self, log: &Trajectory) -> bool {
+        self.step <= log.steps() && log.checksum_at(self.trajectory_bytes) == Some(self.trajectory_checksum)
     }
 
     /// The sidecar as a file.
@@ -71,7 +79,7 @@ impl Checkpoints {
         Self { folder }
     }
 
-    /// Saves a generation, then removes the earlier ones.
+    /// Saves a generation, then removes the earlier ones as far as they can be removed.
     ///
     /// It is written beside its place, made durable and renamed, so whoever reads sees all of it or nothing.
     ///
@@ -81,7 +89,8 @@ impl Checkpoints {
         fs::create_dir_all(&self.folder).map_err(Error::io("create", &self.folder))?;
         let path = self.folder.join(format!("step-{:06}", state.step));
         state.save(&path, model)?;
-        self.remove_all_but(&path)?;
+        // The new one is complete. An old one that can't go costs room only, and the next save tries again.
+        let _ = self.remove_all_but(&path);
         Ok(path)
     }
 
@@ -127,7 +136,7 @@ mod tests {
     use super::*;
 
     fn state(step: u64) -> State {
-        State { version: 1, step, trajectory_bytes: 10 * step, weights: "d".to_owned() }
+        State { version: 1, step, trajectory_bytes: 10 * step, trajectory_checksum: 7, weights: "d".to_owned() }
     }
 
     /// A folder as [`Checkpoints::save`] leaves it, but for the weights.

@@ -1,6 +1,7 @@
 //! One trainer a run folder.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -27,6 +28,8 @@ impl RunLock {
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => Err(Error::RunLocked { path: run.to_owned() }),
+            // Some network file systems have no locks; a run on one is better than none (the trajectory's rule too).
+            Err(TryLockError::Error(source)) if source.kind() == ErrorKind::Unsupported => Ok(Self { _file: file }),
             Err(TryLockError::Error(source)) => Err(Error::Io { action: "lock", path, source }),
         }
     }

@@ -49,7 +49,7 @@ impl RunFolder {
         fs::create_dir_all(path).map_err(Error::io("create", path))?;
         let lock = RunLock::take(path)?;
         let folder = Self { path: path.to_owned(), resumed: false, _lock: lock };
-        if folder.plan().exists() || folder.trajectory().exists() || folder.best().exists() || folder.last().exists() {
+        if folder.plan().exists() || folder.trajectory().exists() || folder.made_after_log().is_some() {
             return Err(Error::RunExists { path: path.to_owned() });
         }
         folder.try_writing()?;
@@ -68,6 +68,11 @@ impl RunFolder {
         let folder = Self { path: path.to_owned(), resumed: true, _lock: lock };
         folder.try_writing()?;
         Ok(folder)
+    }
+
+    /// What lies here of the things that a run makes once its trajectory is there.
+    pub(crate) fn made_after_log(&self) -> Option<&'static str> {
+        ["metrics.jsonl", "checkpoints", "best", "final"].into_iter().find(|name| self.path.join(name).exists())
     }
 
     fn try_writing(&self) -> Result<()> {

@@ -13,8 +13,10 @@ use crate::error::{Error, Result};
 /// depend on it, but not fall below what is done.
 ///
 /// Where model and data lie may change too: the header's digests say whether they are the same. `facts` is what a plan
-/// found out, not what was asked for. `device` may change between names of the same one.
-pub const CHANGEABLE: &[&str] = &["threads", "micro_batch", "paired", "eval", "save", "model.path", "task.data", "facts"];
+/// found out, not what was asked for. `device` may change between names of the same one. `eval.split` and `eval.limit`
+/// may not change where evaluation rows are held out from the train split and the training rows become others by it.
+pub const CHANGEABLE: &[&str] =
+    &["threads", "micro_batch", "paired", "eval", "save", "model.path", "task.data", "facts"];
 
 /// One key that differs between two plans.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,8 +69,13 @@ fn is_null(value: Option<&Value>) -> bool {
 /// # Errors
 /// [`Error::PlanChanged`] with every key that may not change.
 pub fn check_plan(old: &Value, new: &Value, done: u64, steps_bind: bool) -> Result<()> {
+    let bound = rows_depend_on_evaluation(old, new);
+    let allowed = |d: &Difference| {
+        let of_evaluation = ["eval.split", "eval.limit"].contains(&d.key.as_str());
+        may_change(d, done, steps_bind) && !(bound && of_evaluation)
+    };
     let refused: Vec<String> =
-        differences(old, new).into_iter().filter(|d| !may_change(d, done, steps_bind)).map(|d| d.to_string()).collect();
+        differences(old, new).into_iter().filter(|d| !allowed(d)).map(|d| d.to_string()).collect();
     if refused.is_empty() {
         return Ok(());
     }
@@ -95,6 +102,13 @@ pub fn check_headers(old: &Header, new: &Header) -> Result<()> {
     };
     let found: Vec<String> = differences(&value(old), &value(new)).iter().map(Difference::to_string).collect();
     if found.is_empty() { Ok(()) } else { Err(Error::PlanChanged { differences: found.join("; ") }) }
+}
+
+/// Whether the training rows differ between two plans of which one holds its evaluation rows out from the train split.
+fn rows_depend_on_evaluation(old: &Value, new: &Value) -> bool {
+    let fact = |plan: &Value, key: &str| plan.pointer(&format!("/facts/data/{key}")).cloned();
+    let held_out = |plan: &Value| fact(plan, "eval_split").is_some_and(|split| split == "train");
+    (held_out(old) || held_out(new)) && fact(old, "fingerprint") != fact(new, "fingerprint")
 }
 
 fn may_change(difference: &Difference, done: u64, steps_bind: bool) -> bool {
@@ -139,6 +153,17 @@ mod tests {
         assert!(check_plan(&old, &more, 10, true).is_err());
         assert!(check_plan(&old, &fewer, 5, false).is_err());
         assert!(check_plan(&old, &fewer, 4, false).is_ok());
+    }
+
+    #[test]
+    fn evaluation_may_change_unless_the_training_rows_do() {
+        let plan = |limit: u64, split: &str, rows: &str| json!({"eval": {"limit": limit}, "facts": {"data": {"eval_split": split, "fingerprint": rows}}});
+        assert!(check_plan(&plan(5, "train", "a"), &plan(9, "train", "a"), 1, false).is_ok());
+        assert!(check_plan(&plan(5, "validation", "a"), &plan(9, "validation", "a"), 1, false).is_ok());
+        for old in ["train", "validation"] {
+            let text = check_plan(&plan(5, old, "a"), &plan(9, "train", "b"), 1, false).unwrap_err().to_string();
+            assert!(text.contains("`eval.limit` was 5 and is now 9"), "{text}");
+        }
     }
 
     #[test]

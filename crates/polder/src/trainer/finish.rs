@@ -64,7 +64,8 @@ impl Ending<'_> {
     /// The weights with the best dev score: those saved, or rebuilt from the log where they are not there.
     fn load_best(&mut self, step: u64) -> Result<Model> {
         let path = self.run.best();
-        if let Some(state) = State::read(&path).filter(|state| state.step == step) {
+        let log = Trajectory::open(self.run.trajectory())?;
+        if let Some(state) = State::read(&path).filter(|state| state.step == step && state.belongs_to(&log)) {
             match load_saved(&path, &state, self.config) {
                 Ok(model) => return Ok(model),
                 Err(error) => {
@@ -74,7 +75,6 @@ impl Ending<'_> {
             }
         }
         let model = load_base(self.config)?;
-        let log = Trajectory::open(self.run.trajectory())?;
         let mut replay = Replay::new(&log)?.map_optimizer(|optimizer| with_moves(log.header(), optimizer));
         replay.check_base(&model.loaded.params)?;
         replay.run(&model.loaded.params, 0..step, &mut |_| {})?;

@@ -22,6 +22,7 @@ pub use step::StepReport;
 pub use stop::{Stop, Stopped};
 
 pub(crate) use method::with_moves;
+pub(crate) use start::dropped_tail;
 
 use crate::batching::{BatchSize, Batching};
 use crate::config::{Batch, Config, Probe};
@@ -72,7 +73,7 @@ pub fn train(plan: &Plan, run: &RunFolder, options: &TrainOptions, watch: &mut d
     let begin = Instant::now();
     let (config, data) = (&plan.config, &plan.data);
     set_threads(config.threads);
-    let log = start::log_of(run)?;
+    let log = start::log_of(run, watch)?;
     if let Some(log) = &log {
         check_plan(&run.read_plan()?, &plan.to_json(), log.steps(), method::steps_bind(config))?;
     }
@@ -132,7 +133,6 @@ fn open_log(
             (writer, History::of(&log)?)
         }
         None => {
-            start::clear_beginnings(run)?;
             run.write_plan(&plan.to_json())?;
             (Writer::create(run.trajectory(), &header, Durability::Process)?, History::default())
         }

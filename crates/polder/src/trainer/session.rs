@@ -13,7 +13,7 @@ use super::step::Stepper;
 use super::stop::{Stop, Stopped};
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Event, Observer};
 use crate::run::{RunFolder, State};
 
@@ -40,11 +40,11 @@ impl Session<'_> {
                 Ok(true) => {}
                 Ok(false) => return Ok(None),
                 // A pass was broken off: what it belonged to is done again at the resume.
-                Err(error) if error.is_stop() => return Ok(Some(self.end_early())),
+                Err(error) if error.is_stop() => return Ok(Some(self.end_early()?)),
                 Err(error) => return Err(error),
             }
             if let Some(reason) = self.stop.now() {
-                self.end_early();
+                self.end_early()?;
                 return Ok(Some(reason));
             }
         }
@@ -56,7 +56,7 @@ impl Session<'_> {
         if self.history.done >= self.config.steps {
             return Ok(false);
         }
-        self.checkpoint_if_due();
+        self.checkpoint_if_due()?;
         let (start, rows) = (Instant::now(), self.engine.counts());
         let report = stepper.step(self.history.done, self.log)?;
         self.history.done += 1;
@@ -93,7 +93,7 @@ impl Session<'_> {
         let rival = choice.best(self.history).and_then(|e| choice.value(e));
         let best = step > 0 && choice.value(&record).is_some_and(|new| rival.is_none_or(|old| choice.better(new, old)));
         if best {
-            self.save_best(step);
+            self.save_best(step)?;
         }
         self.keep(record, best)
     }
@@ -114,36 +114,41 @@ impl Session<'_> {
         self.history.evaluations.iter().any(|e| e.step == step && e.name == name)
     }
 
-    /// Saves the weights as `best`; a failure is told and training goes on.
-    fn save_best(&mut self, step: u64) {
+    /// Saves the weights as `best`; where that fails it is told and training goes on.
+    ///
+    /// # Errors
+    /// The log can't be synced: then no more steps can be logged either.
+    fn save_best(&mut self, step: u64) -> Result<()> {
         let path = self.run.best();
+        // Weights must not outlive the steps that made them.
+        self.log.sync()?;
         // A disk that is full now may have room later; the log can rebuild these weights in any case.
         match self.state(step).and_then(|state| state.save(&path, self.loaded)) {
             Ok(()) => self.watch.event(&Event::Saved { step, what: "best".to_owned(), path }),
             Err(error) => self.warn(&format!("The best weights so far could not be saved; training goes on. {error}")),
         }
+        Ok(())
     }
 
-    fn checkpoint_if_due(&mut self) {
+    fn checkpoint_if_due(&mut self) -> Result<()> {
         let step = self.history.done;
         if step > 0 && step.is_multiple_of(self.config.save.every.max(1)) {
-            self.checkpoint();
+            self.checkpoint()?;
         }
+        Ok(())
     }
 
     /// Saves a checkpoint, unless this step has one; a failure is told and training goes on, since the log suffices.
-    fn checkpoint(&mut self) {
+    ///
+    /// # Errors
+    /// The log can't be synced: then no more steps can be logged either.
+    fn checkpoint(&mut self) -> Result<()> {
         let step = self.history.done;
         if self.saved == Some(step) {
-            return;
+            return Ok(());
         }
-        let saved = self
-            .log
-            .sync()
-            .map_err(Error::from)
-            .and_then(|()| self.state(step))
-            .and_then(|state| self.run.checkpoints().save(&state, self.loaded));
-        match saved {
+        self.log.sync()?;
+        match self.state(step).and_then(|state| self.run.checkpoints().save(&state, self.loaded)) {
             Ok(path) => {
                 self.saved = Some(step);
                 self.watch.event(&Event::Saved { step, what: "checkpoint".to_owned(), path });
@@ -153,6 +158,7 @@ impl Session<'_> {
                  it, and earlier checkpoints are as they were. {error}"
             )),
         }
+        Ok(())
     }
 
     /// What the sidecar of the present weights says.
@@ -160,11 +166,11 @@ impl Session<'_> {
         state(self.loaded, step, self.log)
     }
 
-    fn end_early(&mut self) -> Stopped {
+    fn end_early(&mut self) -> Result<Stopped> {
         if self.history.done > 0 {
-            self.checkpoint();
+            self.checkpoint()?;
         }
-        self.stop.now().unwrap_or(Stopped::Asked)
+        Ok(self.stop.now().unwrap_or(Stopped::Asked))
     }
 
     fn warn(&mut self, text: &str) {

@@ -1,9 +1,8 @@
 //! Where a run starts: from the base weights, or where its log ends.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use polder_optim::trajectory::{Digest, Evaluation, Header, Record, Replay, Trajectory};
+use polder_optim::trajectory::{Digest, DroppedTail, Evaluation, Header, Record, Replay, Trajectory};
 use polder_perturb::ParamSet;
 
 use super::method::with_moves;
@@ -59,12 +58,30 @@ impl History {
 /// The log of a run that goes on; `None` where there is none yet.
 ///
 /// # Errors
-/// A log that can't be read, or that is damaged before its end.
-pub(super) fn log_of(run: &RunFolder) -> Result<Option<Trajectory>> {
-    if !run.is_resumed() || !run.trajectory().exists() {
+/// A log that can't be read, that is damaged before its end, or that is gone while what was made after it is there.
+pub(super) fn log_of(run: &RunFolder, watch: &mut dyn Observer) -> Result<Option<Trajectory>> {
+    if !run.is_resumed() {
         return Ok(None);
     }
-    Ok(Some(Trajectory::open(run.trajectory())?))
+    if !run.trajectory().exists() {
+        // The log is the first thing that a run makes, so this one had steps that nobody knows any more.
+        return match run.made_after_log() {
+            Some(left) => Err(Error::LogGone { path: run.path().to_owned(), left }),
+            None => Ok(None),
+        };
+    }
+    let log = Trajectory::open(run.trajectory())?;
+    if let Some(tail) = log.dropped() {
+        let text = format!("{}; training goes on after step {}.", dropped_tail(tail), log.steps());
+        watch.event(&Event::Note { text });
+    }
+    Ok(Some(log))
+}
+
+/// An invalid end of a log, in words.
+pub(crate) fn dropped_tail(tail: &DroppedTail) -> String {
+    let DroppedTail { offset, bytes, why } = tail;
+    format!("The trajectory's last {bytes} bytes (from byte {offset}) are not valid and left out ({why})")
 }
 
 /// Loads the weights that a run goes on from, and how many steps they have behind them.
@@ -121,7 +138,7 @@ fn saved(run: &RunFolder, log: &Trajectory) -> Vec<(PathBuf, State)> {
     let mut all: Vec<(PathBuf, State)> = run.checkpoints().list().into_iter().map(|c| (c.path, c.state)).collect();
     all.extend(of(run.last()));
     all.extend(of(run.best()));
-    all.retain(|(_, state)| state.step <= log.steps() && state.trajectory_bytes <= log.bytes());
+    all.retain(|(_, state)| state.belongs_to(log));
     all.sort_by_key(|(_, state)| std::cmp::Reverse(state.step));
     all
 }
@@ -182,17 +199,6 @@ pub fn matches(pattern: &str, name: &str) -> bool {
         at[pattern.len()]
     }
     pattern == "all" || fits(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>())
-}
-
-/// Removes what a run that never wrote its log has left.
-pub(super) fn clear_beginnings(run: &RunFolder) -> Result<()> {
-    let path = run.metrics();
-    match fs::remove_file(&path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::Io { action: "remove", path, source })
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
