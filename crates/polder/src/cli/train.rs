@@ -24,8 +24,7 @@ pub(super) fn run(arguments: &TrainArgs) -> Result<Ended> {
     let run = if arguments.resume { RunFolder::resume(&path)? } else { RunFolder::create(&path)? };
     tell(arguments.quiet, plan.to_string().trim_end());
     tell(arguments.quiet, format!("run        {}", path.display()));
-    let options =
-        TrainOptions { stop, config_text: std::fs::read_to_string(&arguments.config).ok() };
+    let options = TrainOptions { stop, config_text: config_text(arguments) };
     let mut watch = progress::observer(arguments.quiet);
     let outcome = train(&plan, &run, &options, watch.as_mut());
     drop(watch);
@@ -47,11 +46,35 @@ fn ended(outcome: Outcome, arguments: &TrainArgs, path: &Path) -> Ended {
         Stopped::TimeUp => "since its time is up",
     };
     tell(arguments.quiet, format!("The run was ended after {step} steps, {why}; nothing is lost."));
-    tell(
-        false,
-        format!("hint: go on with `polder train {} --run {} --resume`", arguments.config.display(), path.display()),
-    );
+    let (config, run) = (quoted(&arguments.config.to_string_lossy()), quoted(&path.to_string_lossy()));
+    tell(false, format!("hint: go on with `polder train {config} --run {run} --resume{}`", sets(arguments)));
     if reason == Stopped::Asked { Ended::Interrupted } else { Ended::Well }
+}
+
+/// The configuration as given, headed by what the command line changed.
+fn config_text(arguments: &TrainArgs) -> Option<String> {
+    let text = std::fs::read_to_string(&arguments.config).ok()?;
+    let sets = sets(arguments);
+    if sets.is_empty() {
+        return Some(text);
+    }
+    // A line break in a value must not end the comment.
+    let sets: String = sets.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    Some(format!("# Changed on the command line:{sets}\n{text}"))
+}
+
+/// The `--set` arguments as a shell takes them, each behind a blank.
+fn sets(arguments: &TrainArgs) -> String {
+    arguments.sets.iter().map(|set| format!(" --set {}", quoted(set))).collect()
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// The first Ctrl-C asks the run to end, the second ends the process.
@@ -97,6 +120,19 @@ fn numbers(runs: &Path, stem: &str) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        for (word, expected) in [
+            ("steps=20", "steps=20"),
+            ("task.options=[\"no\", \"yes\"]", "'task.options=[\"no\", \"yes\"]'"),
+            ("task.joint=", "task.joint="),
+            ("", "''"),
+            ("it's $HOME", "'it'\\''s $HOME'"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
 
     #[test]
     fn runs_are_numbered_by_their_configuration() {

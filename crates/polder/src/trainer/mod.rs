@@ -25,7 +25,7 @@ pub(crate) use method::with_moves;
 pub(crate) use start::dropped_tail;
 
 use crate::batching::{BatchSize, Batching};
-use crate::config::{Batch, Config, Probe};
+use crate::config::{Config, Probe};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::event::{Event, Observer};
@@ -151,10 +151,7 @@ fn objective<'a>(
     data: &'a TaskData,
     law: polder_perturb::Law,
 ) -> Box<dyn Objective + 'a> {
-    let size = match config.batch {
-        Batch::Count(n) => BatchSize::Examples(n.min(data.train.len())),
-        Batch::Full => BatchSize::Full,
-    };
+    let size = BatchSize::of(config.batch, data.train.len());
     let batching = Batching::new(data.train.len(), size, config.seed);
     let layout = PassLayout { micro_batch: config.micro_batch, paired: config.paired };
     let loss = PromptLoss::new(engine, &data.train, data.kind, batching, law, layout);
