@@ -36,6 +36,7 @@ fn killed_at_random_moments_a_run_resumes_to_the_same_bits() {
     let long = begin.elapsed().as_secs_f32();
     let expected = (weights(&whole.join("final")), weights(&whole.join("best")));
     let mut state = 20_261_122u64;
+    let mut hits = 0;
     for round in 0..4 {
         let run = place.path(&format!("run-{round}"));
         let mut kills = 0;
@@ -51,7 +52,7 @@ fn killed_at_random_moments_a_run_resumes_to_the_same_bits() {
             }
             kills += 1;
         }
-        assert!(kills > 0, "no kill hit the run");
+        hits += kills;
         assert_eq!(expected, (weights(&run.join("final")), weights(&run.join("best"))), "after {kills} kills");
         let steps = |run: &Path| {
             let all = metrics(run).into_iter().filter(|m| m["kind"] == "step");
@@ -68,6 +69,8 @@ fn killed_at_random_moments_a_run_resumes_to_the_same_bits() {
         assert!(b.iter().all(|line| a.contains(line)), "what is written is what the undisturbed run wrote");
         assert_eq!(entries(&whole), entries(&run), "nothing half-written is left");
     }
+    // A single round may end before its first kill, where the machine has more time for it than for the measured run.
+    assert!(hits >= 4, "only {hits} kills hit a run");
 }
 
 /// The names in a run folder.
