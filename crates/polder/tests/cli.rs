@@ -198,6 +198,56 @@ fn a_run_folder_is_a_model_with_its_task_and_data() {
 }
 
 #[test]
+fn rows_held_out_by_a_run_are_those_it_is_evaluated_on() {
+    let place = Place::llama();
+    let alone = place.path("alone.jsonl");
+    fs::copy(place.path("data/train.jsonl"), &alone).unwrap();
+    let config = place.config("run.toml", "", &tables("f32", "1e-2"));
+    let run = place.path("run");
+    let data = format!("task.data={}", str(&alone));
+    succeed(&["train", str(&config), "--run", str(&run), "--set", &data, "--set", "task.seed=5", "--set", "steps=5"]);
+    let last = fixture::metrics(&run).into_iter().rfind(|m| m["kind"] == "evaluated").unwrap();
+    for more in [&[][..], &["--data", str(&alone)], &["--split", "train"]] {
+        let out = succeed(&[&["eval", "--model", str(&run), "--json"], more].concat());
+        let found: Value = serde_json::from_slice(&out.stdout).unwrap();
+        assert_eq!(found["n"], 12, "a fifth of the rows");
+        assert_eq!((&found["score"], &found["loss"]), (&last["score"], &last["loss"]), "{more:?}");
+        assert!(text(&out.stderr).contains("held out"), "{}", text(&out.stderr));
+    }
+    // A run with a validation split held nothing out.
+    let run = place.path("other");
+    succeed(&["train", str(&config), "--run", str(&run), "--set", "steps=5"]);
+    let out = succeed(&["eval", "--model", str(&run), "--split", "train"]);
+    assert!(text(&out.stderr).contains("was trained on"), "{}", text(&out.stderr));
+}
+
+#[test]
+fn a_run_that_was_ended_early_goes_on_as_it_says_and_is_evaluated() {
+    let place = Place::llama();
+    let own = "name = \"own\"\nprompt = \"{{ sentence }} It was\"\noptions = [\"bad\", \"good\"]\nlabel = \"label\"\n";
+    fs::write(place.path("own.toml"), own).unwrap();
+    let config = place.config("run.toml", "", &tables("f32", "1e-2"));
+    let as_file = fs::read_to_string(&config).unwrap().replace("\"sst2\"", "\"own.toml\"");
+    fs::write(&config, as_file).unwrap();
+    let run = place.path("it's a run");
+    let options = "task.options=[\"dull\", \"fine\"]";
+    let sets = ["--set", "steps=100000000", "--set", options];
+    let args = [&["train", str(&config), "--run", str(&run), "--max-time", "1s"][..], &sets].concat();
+    let said = text(&succeed(&args).stderr);
+    let hint = said.lines().find_map(|line| line.strip_prefix("hint: go on with `polder ")).unwrap();
+    let again = format!("exec {} {} --max-time 1s", env!("CARGO_BIN_EXE_polder"), hint.trim_end_matches('`'));
+    let out = std::process::Command::new("bash").args(["-c", &again]).output().unwrap();
+    assert!(out.status.success(), "{again}\n{}", text(&out.stderr));
+    assert!(fs::read_to_string(run.join("config.toml")).unwrap().contains(options));
+    // From any working folder, since the plan holds whole paths.
+    let out = succeed(&["eval", "--model", str(&run), "--samples", str(&place.path("samples.jsonl"))]);
+    assert!(text(&out.stdout).starts_with("own (validation)"), "{}", text(&out.stdout));
+    let samples = fs::read_to_string(place.path("samples.jsonl")).unwrap();
+    assert!(samples.lines().all(|line| line.contains("dull")), "the override stands");
+    assert!(run.join("best").exists() || text(&out.stderr).contains("latest checkpoint"), "{}", text(&out.stderr));
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let place = Place::llama();
     let rows = place.path("rows.jsonl");

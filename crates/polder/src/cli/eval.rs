@@ -1,11 +1,11 @@
 //! `polder eval`.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
+use polder::config::Config;
 use polder::evaluation::Evaluated;
 use polder::scoring::{OptionScore, ROWS_A_PASS, score};
 use polder_tasks::{
@@ -17,11 +17,12 @@ use super::Ended;
 use super::args::EvalArgs;
 use super::output::{print, tell};
 use super::progress::Counter;
+use super::samples::Samples;
 use super::subject::Subject;
 
 pub(super) fn run(arguments: &EvalArgs) -> Result<Ended> {
     // A place that can't be written is known before minutes of work.
-    let mut samples = arguments.samples.as_deref().map(create).transpose()?;
+    let mut samples = arguments.samples.as_deref().map(Samples::create).transpose()?;
     let subject = Subject::load(&arguments.model, arguments.quiet)?;
     let encoder = subject.encoder(&arguments.model)?;
     let names: Vec<Option<&str>> = match arguments.tasks.as_slice() {
@@ -31,13 +32,13 @@ pub(super) fn run(arguments: &EvalArgs) -> Result<Ended> {
     for (number, name) in names.iter().enumerate() {
         let task = subject.task(*name)?;
         let data = data_of(arguments, &subject, &task, number, names.len())?;
-        let rows = Rows::read(&data, &task, arguments)?;
+        let rows = Rows::read(&data, &task, subject.run.as_ref(), arguments)?;
         rows.notes.iter().for_each(|note| tell(arguments.quiet, format!("note: {note}")));
         let examples = labelled(&task, &rows.drawn).map_err(polder::Error::from)?;
         let encoded = encode(&encoder, &examples, arguments.quiet)?;
         let done = evaluated(&subject, &task, &encoded, arguments)?;
-        if let Some((path, file)) = &mut samples {
-            write_samples(file, &task, &rows.drawn, &examples, &done).with_context(|| unwritable(path))?;
+        if let Some(samples) = &mut samples {
+            samples.write(|file| write_samples(file, &task, &rows.drawn, &examples, &done))?;
         }
         if arguments.json {
             print(object(&subject, &task, rows.split, &done, arguments))?;
@@ -45,19 +46,8 @@ pub(super) fn run(arguments: &EvalArgs) -> Result<Ended> {
             print(format!("{} ({}): {done}", task.name(), rows.split))?;
         }
     }
-    if let Some((path, mut file)) = samples {
-        file.flush().with_context(|| unwritable(&path))?;
-    }
+    samples.map_or(Ok(()), Samples::finish)?;
     Ok(Ended::Well)
-}
-
-fn create(path: &Path) -> Result<(PathBuf, BufWriter<File>)> {
-    let file = File::create(path).with_context(|| unwritable(path))?;
-    Ok((path.to_owned(), BufWriter::new(file)))
-}
-
-fn unwritable(path: &Path) -> String {
-    format!("cannot write `{}`", path.display())
 }
 
 /// The data of a task: its own `--data`, the only one (or the folder of its name in there), or the run's.
@@ -90,15 +80,35 @@ struct Rows {
 }
 
 impl Rows {
-    fn read(data: &Path, task: &PromptTask, arguments: &EvalArgs) -> Result<Self> {
+    fn read(data: &Path, task: &PromptTask, run: Option<&Config>, arguments: &EvalArgs) -> Result<Self> {
         let folder = DataFolder::open(data).map_err(polder::Error::from)?;
+        let run = run.filter(|run| run.task.data.as_deref().is_some_and(|own| same(own, data)));
         let spec = SampleSpec { train: 0, dev: 0, eval: None, eval_split: Some(arguments.split), per_class: None };
         let mut found = sample(&folder, task, &spec, 0).map_err(polder::Error::from)?;
+        if let Some(run) = run.filter(|_| found.eval_split == Split::Train) {
+            // Its rows are those that the run was trained on, but for the ones that it held out.
+            let own = sample(&folder, task, &evaluation_of(run), run.task.seed).map_err(polder::Error::from)?;
+            if own.eval_split == Split::Train {
+                found = own;
+            } else {
+                found.notes.push("Among these rows are those that the run was trained on.".to_owned());
+            }
+        }
         if let Some(limit) = arguments.limit {
             found.eval.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         }
         Ok(Self { drawn: found.eval, split: found.eval_split, notes: found.notes })
     }
+}
+
+/// What a run evaluates on. Held-out rows go before the others are drawn, so how many of those there are is all one.
+fn evaluation_of(run: &Config) -> SampleSpec {
+    SampleSpec { train: 1, dev: 0, per_class: None, ..run.sample_spec() }
+}
+
+/// Whether two paths are one place.
+fn same(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 /// Token ids; says how many examples were cut.
@@ -160,7 +170,7 @@ fn object(subject: &Subject, task: &PromptTask, split: Split, done: &Evaluated, 
 }
 
 fn write_samples(
-    file: &mut impl Write,
+    file: &mut dyn Write,
     task: &PromptTask,
     rows: &[Drawn],
     examples: &[Example],

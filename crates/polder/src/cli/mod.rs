@@ -9,6 +9,7 @@ mod plan;
 mod predict;
 mod progress;
 mod replay;
+mod samples;
 mod subject;
 mod train;
 
