@@ -79,9 +79,9 @@ mod tests {
 
     #[test]
     fn losses_stay_short() {
-        assert_eq!(number(0.69315), "0.6931");
+        assert_eq!(number(0.693_147_18), "0.6931");
         assert_eq!(number(999_999.0), "999999.0000");
-        assert_eq!(number(1.2345e18), "1.234e18");
+        assert_eq!(number(1.25e18), "1.250e18");
         assert_eq!(number(f64::NAN), "NaN");
     }
 
