@@ -187,6 +187,20 @@ fn a_missing_column_is_named_with_those_that_are_there() {
     for part in ["row `12`", "`prompt`", "`sst2`", "`sentence`", "`text`, `label`"] {
         assert!(text.contains(part), "{part} in {text}");
     }
+    // Filters and methods say of a missing column only that they dislike it.
+    for prompt in
+        ["{{ body | trim }}", "{{ body | lower_first_word }}", "{{ body.strip() }}", "{{ text ~ body | int }}"]
+    {
+        let spec = TaskSpec { prompt: Some(prompt.to_owned()), ..builtin("sst2").unwrap().unwrap() };
+        let error = spec.compile().unwrap().example(&row(r#"{"text":"a","label":0}"#), 12).unwrap_err();
+        assert!(matches!(&error, Error::NoSuchColumn { missing, .. } if missing == "`body`"), "{prompt}: {error}");
+    }
+    let spec = TaskSpec {
+        prompt: Some("{{ text if text is defined else body }}".to_owned()),
+        ..builtin("sst2").unwrap().unwrap()
+    };
+    let error = spec.compile().unwrap().example(&row(r#"{"text":null}"#), 12).unwrap_err().to_string();
+    assert!(error.contains("null"), "{error}");
 }
 
 #[test]
@@ -212,6 +226,7 @@ fn incomplete_or_contradictory_tasks_are_refused() {
         ("name = 't'", "`prompt` is missing"),
         ("name = 't'\nprompt = 'a'", "neither `options` nor `target`"),
         ("name = 't'\nprompt = 'a'\noptions = ['x']", "fewer than two"),
+        ("name = 't'\nprompt = 'a'\noptions = ['x', 'y', ' x']", "two options are equal"),
         ("name = 't'\nprompt = 'a'\ntarget = 'y'\nlabel = 'z'\noptions = ['x', 'y']", "both `label` and `target`"),
         ("name = 't'\nprompt = 'a'\ntarget = 'y'\nloss = 'options'", "needs `options`"),
         ("name = 't'\nprompt = 'a'\ntarget = 'y'\nmetric = 'accuracy'", "nothing is predicted"),
@@ -304,4 +319,12 @@ fn the_example_of_tasks_md_works() {
     let gold: Vec<_> = examples.iter().map(|e| (e.idx.as_str(), e.gold)).collect();
     assert_eq!(gold, [("t1", Some(1)), ("t2", Some(0))]);
     assert_eq!(examples[1].options, [" not at all", " very"]);
+    // The config that says the same by itself: the third block, after the task and the config that names it.
+    let config = page.split("```").filter_map(|part| part.strip_prefix("toml\n")).nth(2).unwrap();
+    let config: toml::Table = toml::from_str(config).unwrap();
+    let mut own = config["task"].as_table().unwrap().clone();
+    own.remove("data").unwrap();
+    own.insert("metric".to_owned(), config["eval"]["metric"].clone());
+    let own = TaskSpec::from_toml(&toml::to_string(&own).unwrap(), "the config").unwrap();
+    assert_eq!(own, TaskSpec::from_toml(block("toml\n"), "the task file").unwrap());
 }
