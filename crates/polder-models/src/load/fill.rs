@@ -16,7 +16,7 @@ use crate::{expected_tensors, tied_aliases};
 /// Reads the configuration's parameters in their order.
 ///
 /// # Errors
-/// As [`crate::load`] says of tensors.
+/// As [`crate::load()`] says of tensors.
 pub(super) fn fill(
     path: &Path,
     tensors: Vec<(String, Extent)>,
