@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn losses_stay_short() {
-        assert_eq!(number(0.693_147_18), "0.6931");
+        assert_eq!(number(0.512_34), "0.5123");
         assert_eq!(number(999_999.0), "999999.0000");
         assert_eq!(number(1.25e18), "1.250e18");
         assert_eq!(number(f64::NAN), "NaN");
