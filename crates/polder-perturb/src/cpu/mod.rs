@@ -156,11 +156,10 @@ impl Reader for CpuReader<'_> {
         let x = x.contiguous()?;
         let view = View::new(&x, "a linear layer's input")?;
         let panels = Panels::new(view.f32()?, self.points(), width);
-        let outputs = self.with_layers(layers, width, |held| {
+        self.with_layers(layers, width, |held| {
             let outputs = matmul::linears(&panels, held);
             outputs.into_iter().zip(held).map(|(y, layer)| tensor(y, rows, layer.out)).collect()
-        })?;
-        outputs
+        })?
     }
 
     fn norm(&self, x: &Tensor, norm: &Norm) -> Result<Tensor> {
