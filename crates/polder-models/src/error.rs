@@ -143,7 +143,7 @@ pub enum Error {
         hint: &'static str,
     },
     /// A storage type of that name does not exist.
-    #[error("unknown storage type `{name}`\nhint: f32, bf16 and f16 are known")]
+    #[error("unknown storage type `{name}`\nhint: f32, bf16, f16 and bf16+8 are known")]
     UnknownStorage {
         /// The name.
         name: String,

@@ -80,7 +80,14 @@ impl<'a> Quadratic<'a> {
     fn point(&self, shift: &Shift) -> Result<Vec<f64>> {
         let mut all = Vec::with_capacity(self.params.elements());
         for param in self.params.iter() {
-            let read = || param.tensor.flatten_all()?.to_dtype(candle_core::DType::F64)?.to_vec1::<f64>();
+            let read = || {
+                param
+                    .joined()
+                    .map_err(candle_core::Error::wrap)?
+                    .flatten_all()?
+                    .to_dtype(candle_core::DType::F64)?
+                    .to_vec1::<f64>()
+            };
             let mut x = read().map_err(polder_perturb::Error::from)?;
             if param.trainable {
                 let mut u = vec![0f32; x.len()];

@@ -10,7 +10,7 @@ impl ParamSet {
     /// A BLAKE3 hash of all weights.
     ///
     /// Over the parameters in the order of their names: length of the name (u64) and name, length and name of the
-    /// storage type, rank and shape (u64 each), then the weights; all little-endian. Sets of equal weights have equal
+    /// storage type, rank and shape (u64 each), the weights, then the bytes that they carry; all little-endian. Sets of equal weights have equal
     /// digests however they were loaded, and any change of a bit, name, shape or storage type changes it.
     ///
     /// # Errors
@@ -20,23 +20,26 @@ impl ParamSet {
         params.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let mut hasher = blake3::Hasher::new();
         for param in params {
-            for text in [param.name.as_str(), param.tensor.dtype().as_str()] {
+            for text in [param.name.as_str(), param.storage()] {
                 hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
             }
             hasher.update(&(param.tensor.rank() as u64).to_le_bytes());
             for &size in param.tensor.dims() {
                 hasher.update(&(size as u64).to_le_bytes());
             }
-            weights(&mut hasher, param)?;
+            weights(&mut hasher, param, &param.tensor)?;
+            if let Some(carried) = &param.carried {
+                weights(&mut hasher, param, carried)?;
+            }
         }
         Ok(*hasher.finalize().as_bytes())
     }
 }
 
-fn weights(hasher: &mut blake3::Hasher, param: &Param) -> Result<()> {
-    let on_cpu: Tensor = param.tensor.to_device(&Device::Cpu)?.contiguous()?;
+fn weights(hasher: &mut blake3::Hasher, param: &Param, tensor: &Tensor) -> Result<()> {
+    let on_cpu = tensor.to_device(&Device::Cpu)?.contiguous()?;
     let (storage, layout) = on_cpu.storage_and_layout();
-    let unknown = || Error::DType { what: param.name.clone(), dtype: param.tensor.dtype(), path: "the digest" };
+    let unknown = || Error::DType { what: param.name.clone(), dtype: tensor.dtype(), path: "the digest" };
     let Storage::Cpu(storage) = &*storage else {
         return Err(unknown());
     };

@@ -8,6 +8,7 @@
 //!
 //! It is the only crate with kernels and `unsafe`.
 
+pub mod carried;
 mod cpu;
 mod digest;
 pub mod direction;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
 
+use crate::cpu::view::View;
 use crate::direction::ParamKey;
 use crate::error::{Error, Result};
 
@@ -20,10 +21,42 @@ pub struct Param {
     pub key: ParamKey,
     /// The weights, contiguous, row-major in the Hugging Face shape.
     pub tensor: Tensor,
+    /// Eight more bits of each weight beside a bf16 `tensor`: bytes of the same shape; see [`crate::carried`].
+    pub carried: Option<Tensor>,
     /// Whether directions and updates reach it; a frozen parameter is read as it is at every point.
     pub trainable: bool,
     /// Whether weight decay applies (norms and biases are exempt).
     pub decay: bool,
+}
+
+impl Param {
+    /// The bytes that its weights take.
+    pub fn bytes(&self) -> usize {
+        self.tensor.elem_count() * self.bytes_a_weight()
+    }
+
+    fn bytes_a_weight(&self) -> usize {
+        self.tensor.dtype().size_in_bytes() + usize::from(self.carried.is_some())
+    }
+
+    /// The name of its storage: candle's name of the type, or `bf16+8`.
+    pub fn storage(&self) -> &'static str {
+        if self.carried.is_some() { "bf16+8" } else { self.tensor.dtype().as_str() }
+    }
+
+    /// The weights in f32 where they carry bits, else the tensor as it is; a copy of a whole parameter.
+    ///
+    /// # Errors
+    /// Weights that can't be read from their device.
+    pub fn joined(&self) -> Result<Tensor> {
+        if self.carried.is_none() {
+            return Ok(self.tensor.clone());
+        }
+        let view = View::of(self)?;
+        let mut weights = vec![0f32; self.tensor.elem_count()];
+        view.stored()?.read(0, &mut weights);
+        Ok(Tensor::from_vec(weights, self.tensor.shape(), self.tensor.device())?)
+    }
 }
 
 /// All parameters of a model, each once; tied weights share one entry under two names.
@@ -44,6 +77,29 @@ impl ParamSet {
     /// # Errors
     /// A name given twice; a key that another name already has; a tensor that can't be made contiguous.
     pub fn insert(&mut self, name: &str, tensor: Tensor) -> Result<Site> {
+        self.add(name, tensor, None)
+    }
+
+    /// Adds a parameter whose bf16 weights carry eight more bits each; see [`crate::carried`].
+    ///
+    /// # Errors
+    /// As [`ParamSet::insert`]; a tensor that is not bf16; bytes of another shape or type, or on another device.
+    pub fn insert_carried(&mut self, name: &str, tensor: Tensor, carried: Tensor) -> Result<Site> {
+        if tensor.dtype() != DType::BF16 || carried.dtype() != DType::U8 {
+            let dtype = if tensor.dtype() == DType::BF16 { carried.dtype() } else { tensor.dtype() };
+            return Err(Error::DType { what: name.to_owned(), dtype, path: "storage in bf16+8" });
+        }
+        if tensor.dims() != carried.dims() || !tensor.device().same_device(carried.device()) {
+            return Err(Error::Shape {
+                what: format!("{name}, carried bits"),
+                found: carried.dims().to_vec(),
+                expected: format!("{:?}, on the device of the weights", tensor.dims()),
+            });
+        }
+        self.add(name, tensor, Some(carried.contiguous()?))
+    }
+
+    fn add(&mut self, name: &str, tensor: Tensor, carried: Option<Tensor>) -> Result<Site> {
         if self.names.contains_key(name) {
             return Err(Error::DuplicateParameter { name: name.to_owned() });
         }
@@ -54,7 +110,7 @@ impl ParamSet {
         let decay = tensor.rank() > 1;
         let tensor = tensor.contiguous()?;
         let site = Site(u32::try_from(self.params.len()).unwrap_or(u32::MAX));
-        self.params.push(Param { name: name.to_owned(), key, tensor, trainable: true, decay });
+        self.params.push(Param { name: name.to_owned(), key, tensor, carried, trainable: true, decay });
         self.names.insert(name.to_owned(), site);
         Ok(site)
     }
@@ -114,7 +170,7 @@ impl ParamSet {
 
     /// The bytes that the weights take.
     pub fn bytes(&self) -> usize {
-        self.params.iter().map(|p| p.tensor.elem_count() * p.tensor.dtype().size_in_bytes()).sum()
+        self.params.iter().map(Param::bytes).sum()
     }
 
     /// The device of the weights; the CPU where there are none.
@@ -122,8 +178,8 @@ impl ParamSet {
         self.params.first().map_or(Device::Cpu, |p| p.tensor.device().clone())
     }
 
-    /// The storage type of the largest parameter (norms may be kept wider).
-    pub fn dtype(&self) -> DType {
-        self.params.iter().max_by_key(|p| p.tensor.elem_count()).map_or(DType::F32, |p| p.tensor.dtype())
+    /// The largest parameter, which stands for all in what is said of their storage (norms may be kept wider).
+    pub fn largest(&self) -> Option<&Param> {
+        self.params.iter().max_by_key(|p| p.tensor.elem_count())
     }
 }

@@ -153,6 +153,6 @@ pub trait Reader {
     fn select(&self, x: &Tensor, rows: &[u32]) -> Result<Tensor>;
 
     /// `log softmax(x·Wᵀ + b)` at wanted (row, token) pairs, `[P·pairs.len()]`, in nats; x is `[P·U, in]`, rows are
-    /// 0..U. Never makes `[rows, vocabulary]` where the backend can avoid it.
+    /// 0..U. At least f32, f64 where the backend can; never makes `[rows, vocabulary]` where it can avoid it.
     fn log_probs(&self, x: &Tensor, head: Linear, pairs: &[(u32, u32)]) -> Result<Tensor>;
 }

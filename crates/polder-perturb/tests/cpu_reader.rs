@@ -1,9 +1,10 @@
 //! The CPU reader against plain candle operations, and its promise that bits depend on a row alone.
 
 use candle_core::{DType, Device, Tensor};
+use half::bf16;
 use polder_perturb::{
-    Activation, Attention, CpuReader, Law, Linear, Norm, NormKind, ParamSet, PlainReader, Points, Reader, RopeTable,
-    Seed, Sequence, Shift, Span, Term, direction,
+    Activation, Attention, CpuReader, Law, Linear, Norm, NormKind, Param, ParamSet, PlainReader, Points, Reader,
+    RopeTable, Seed, Sequence, Shift, Span, Term, carried, direction,
 };
 
 const WIDTH: usize = 96;
@@ -37,6 +38,21 @@ fn params(dtype: DType) -> ParamSet {
     }
     params.set_trainable(|name| !name.starts_with("frozen"));
     params
+}
+
+/// The same parameters as bf16 with bits carried.
+fn carrying() -> ParamSet {
+    let mut set = ParamSet::new();
+    for param in params(DType::F32).iter() {
+        let x: Vec<f32> = param.tensor.flatten_all().and_then(|x| x.to_vec1()).expect("values");
+        let (high, low): (Vec<u16>, Vec<u8>) = x.into_iter().map(carried::nearest).unzip();
+        let high = high.into_iter().map(bf16::from_bits).collect();
+        let high = Tensor::from_vec(high, param.tensor.shape(), &Device::Cpu).expect("bf16");
+        let low = Tensor::from_vec(low, param.tensor.shape(), &Device::Cpu).expect("bytes");
+        set.insert_carried(&param.name, high, low).expect("a parameter");
+    }
+    set.set_trainable(|name| !name.starts_with("frozen"));
+    set
 }
 
 fn several() -> Points {
@@ -141,12 +157,13 @@ fn each_operation(at: &dyn Reader, params: &ParamSet, window: Option<usize>) -> 
 
 #[test]
 fn every_operation_agrees_with_plain_candle_operations() {
-    for dtype in [DType::F32, DType::BF16, DType::F16] {
-        let params = params(dtype);
+    let sets = [params(DType::F32), params(DType::BF16), params(DType::F16), carrying()];
+    for params in &sets {
+        let dtype = params.largest().map(Param::storage);
         for window in [None, Some(5)] {
             for points in [Points::plain(), Points::pair(Law::Rademacher, Seed(3), 1e-2), several()] {
-                let ours = each_operation(&CpuReader::new(&params, &points), &params, window);
-                let plain = each_operation(&PlainReader::new(&params, &points, DType::F64), &params, window);
+                let ours = each_operation(&CpuReader::new(params, &points), params, window);
+                let plain = each_operation(&PlainReader::new(params, &points, DType::F64), params, window);
                 for ((name, x), (_, y)) in ours.iter().zip(&plain) {
                     // f32 against f64 over chains of up to 1,601 products: a few hundred roundings of 6e-8, mostly
                     // cancelling.
@@ -154,6 +171,20 @@ fn every_operation_agrees_with_plain_candle_operations() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn carried_bits_are_read_as_the_f32_that_they_make() {
+    let carrying = carrying();
+    let mut wide = ParamSet::new();
+    for param in carrying.iter() {
+        wide.insert(&param.name, param.joined().expect("f32")).expect("a parameter");
+    }
+    wide.set_trainable(|name| !name.starts_with("frozen"));
+    let of = |set: &ParamSet| each_operation(&CpuReader::new(set, &several()), set, None);
+    for ((name, x), (_, y)) in of(&carrying).iter().zip(&of(&wide)) {
+        assert_eq!(bits(x), bits(y), "{name}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Stochastic rounding: exact where it can be, right on average elsewhere, never worse than a neighbour.
 
 use half::{bf16, f16};
+use polder_perturb::carried;
 use polder_perturb::rounding::{Rounding, nearest_bf16, stochastic_bf16, stochastic_f16};
 
 #[test]
@@ -34,6 +35,59 @@ fn nan_with_a_payload_that_is_cut_off_stays_nan() {
     assert!(bf16::from_bits(nearest_bf16(nan)).is_nan());
     assert!(bf16::from_bits(stochastic_bf16(nan, 0xffff)).is_nan());
     assert!(f16::from_bits(stochastic_f16(nan, 0xffff)).is_nan());
+}
+
+#[test]
+fn sixteen_bits_and_eight_carried_are_the_upper_24_of_an_f32() {
+    // Every upper half of an f32, with every carried byte.
+    for bits in (0..=0xffff_ff00u32).step_by(256) {
+        let x = f32::from_bits(bits);
+        let largest = f32::from_bits(0x7f7f_7f00);
+        let (high, low) = carried::nearest(x);
+        let back = carried::join(high, low);
+        if x.is_nan() {
+            assert!(back.is_nan() && carried::join(carried::stochastic(x, 0xffff).0, 0).is_nan());
+        } else if x.abs() <= largest || x.is_infinite() {
+            assert_eq!(back.to_bits(), bits, "{x}");
+            // The bf16 alone is the nearest one; a tie goes away from 0 here, to even in IEEE 754.
+            let (alone, tie) = (bf16::from_bits(high), bits & 0xffff == 0x8000);
+            let away = bf16::from_bits((bits >> 16) as u16 + 1);
+            assert!(alone == if tie { away } else { bf16::from_f32(x) }, "{x}");
+            for random in [0, 0xff, 0x100, 0x8000, 0xffff] {
+                assert_eq!(carried::stochastic(x, random), (high, low), "what 24 bits can hold stays");
+            }
+        } else {
+            assert_eq!(back, f32::INFINITY.copysign(x), "beyond the largest");
+            let (high, low) = carried::stochastic(x, 0xffff);
+            assert_eq!(carried::join(high, low), largest.copysign(x), "what is finite stays finite");
+        }
+    }
+}
+
+#[test]
+fn carried_bits_are_right_on_average_and_to_the_nearest() {
+    let mut bits = 7u32;
+    for _ in 0..20_000 {
+        bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let x = f32::from_bits(bits);
+        if !x.is_finite() || x.abs() > 3e38 {
+            continue;
+        }
+        let of = |(high, low): (u16, u8)| f64::from(carried::join(high, low));
+        // The lower eight of the sixteen random bits do nothing, the upper ones decide.
+        let values: Vec<f64> = (0..256u16).map(|r| of(carried::stochastic(x, r << 8 | r))).collect();
+        let mean = values.iter().sum::<f64>() / 256.0;
+        assert_eq!(mean, f64::from(x));
+        let (below, above) = (values[0].min(values[255]), values[0].max(values[255]));
+        assert!(values.iter().all(|v| *v == below || *v == above), "only the two neighbours occur");
+        let near = of(carried::nearest(x));
+        let (x, middle) = (f64::from(x), (below + above) / 2.0);
+        assert!(near == if x < middle { below } else { above } || x == middle, "{x}");
+    }
+    for tie in [0x3f80_0080, 0x3f80_0180u32] {
+        let (high, low) = carried::nearest(f32::from_bits(tie));
+        assert_eq!(carried::join(high, low).to_bits() >> 8 & 1, 0, "ties to even");
+    }
 }
 
 /// The mean over all 2¹⁶ random numbers, and whether only two neighbours occur.

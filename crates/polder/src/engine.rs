@@ -56,7 +56,7 @@ impl<'a> Engine<'a> {
     ///
     /// # Errors
     /// A token or position outside of the model's tables; a failing tensor operation.
-    pub fn log_probs(&self, points: &Points, tokens: &Tokens) -> Result<Vec<f32>> {
+    pub fn log_probs(&self, points: &Points, tokens: &Tokens) -> Result<Vec<f64>> {
         let count = points.count() as u64;
         let whole = tokens.sequences.iter().filter(|s| s.prefix.len == 0).count() as u64;
         self.sequences.fetch_add(count * whole, Ordering::Relaxed);
@@ -64,8 +64,8 @@ impl<'a> Engine<'a> {
         self.passes.fetch_add(1, Ordering::Relaxed);
         let reader = CpuReader::new(self.params, points);
         let log_probs = self.model.log_probs(&reader, tokens)?;
-        // Logits are f32, so a token's log-probability carries no more; sums over tokens are made in f64.
-        Ok(log_probs.to_dtype(DType::F32)?.to_vec1()?)
+        // Not rounded to f32: that alone would move a projected gradient at λ = 1e-3 by some 1e-4.
+        Ok(log_probs.to_dtype(DType::F64)?.to_vec1()?)
     }
 
     /// What was run since the engine was made.

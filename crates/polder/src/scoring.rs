@@ -26,8 +26,8 @@ impl OptionScore {
     }
 
     /// Sums up the log-probabilities of an option's tokens.
-    pub(crate) fn of(log_probs: &[f32]) -> Self {
-        Self { sum: log_probs.iter().map(|p| f64::from(*p)).sum(), tokens: log_probs.len() }
+    pub(crate) fn of(log_probs: &[f64]) -> Self {
+        Self { sum: log_probs.iter().sum(), tokens: log_probs.len() }
     }
 }
 

@@ -18,7 +18,7 @@ fn train(place: &Place, config: &std::path::Path, run: &str, sets: &[&str]) -> s
 #[test]
 fn a_rate_of_zero_leaves_every_bit() {
     for place in [Place::llama(), Place::opt()] {
-        for dtype in ["f32", "bf16", "f16"] {
+        for dtype in ["f32", "bf16", "f16", "bf16+8"] {
             let config = place.config("zero.toml", "", &tables(dtype, "0"));
             let run = train(&place, &config, &format!("zero-{dtype}"), &["steps=12"]);
             // The weights as they are after loading: a run of no steps.
@@ -36,7 +36,7 @@ fn a_rate_of_zero_leaves_every_bit() {
 #[test]
 fn a_run_moves_the_weights_and_replay_rebuilds_them() {
     for place in [Place::llama(), Place::opt()] {
-        for dtype in ["f32", "bf16", "f16"] {
+        for dtype in ["f32", "bf16", "f16", "bf16+8"] {
             let config = place.config("move.toml", "", &tables(dtype, "1e-2"));
             let run = train(&place, &config, &format!("run-{dtype}"), &["steps=15"]);
             let after = weights(&run.join("final"));
@@ -109,14 +109,29 @@ fn a_damaged_checkpoint_is_not_resumed_from() {
     let place = Place::llama();
     let config = place.config("damage.toml", "", &tables("f32", "1e-2"));
     let whole = train(&place, &config, "whole", &["steps=20"]);
-    let run = train(&place, &config, "run", &["steps=10"]);
-    let file = run.join("final/model.safetensors");
-    let mut bytes = fs::read(&file).unwrap();
-    let last = bytes.len() - 3;
-    bytes[last] ^= 1;
-    fs::write(&file, bytes).unwrap();
-    succeed(&["train", str(&config), "--run", str(&run), "--resume", "--set", "steps=20"]);
-    assert_eq!(weights(&whole.join("final")), weights(&run.join("final")));
+    // The last weight of the file: one bit of it, all of it, and a file cut short.
+    let damages: [(&str, fn(&mut Vec<u8>)); 3] = [
+        ("not those that were saved", |bytes| {
+            let last = bytes.len() - 3;
+            bytes[last] ^= 1;
+        }),
+        ("NaN", |bytes| {
+            let last = bytes.len() - 4;
+            bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+        }),
+        ("model.safetensors", |bytes| bytes.truncate(bytes.len() / 2)),
+    ];
+    for (number, (told, damage)) in damages.into_iter().enumerate() {
+        let run = train(&place, &config, &format!("run-{number}"), &["steps=10"]);
+        let file = run.join("final/model.safetensors");
+        let mut bytes = fs::read(&file).unwrap();
+        damage(&mut bytes);
+        fs::write(&file, bytes).unwrap();
+        let out = succeed(&["train", str(&config), "--run", str(&run), "--resume", "--set", "steps=20"]);
+        let said = text(&out.stderr);
+        assert!(said.contains("passed over") && said.contains(told), "{said}");
+        assert_eq!(weights(&whole.join("final")), weights(&run.join("final")));
+    }
 }
 
 #[test]

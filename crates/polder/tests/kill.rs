@@ -55,18 +55,18 @@ fn killed_at_random_moments_a_run_resumes_to_the_same_bits() {
         hits += kills;
         assert_eq!(expected, (weights(&run.join("final")), weights(&run.join("best"))), "after {kills} kills");
         let steps = |run: &Path| {
-            let all = metrics(run).into_iter().filter(|m| m["kind"] == "step");
-            all.map(|m| (m["step"].as_u64(), m["loss"].as_f64())).collect::<Vec<_>>()
+            // What took time or room differs; every other number is the undisturbed run's.
+            let apart = |mut line: serde_json::Value| {
+                let fields = line.as_object_mut().unwrap();
+                ["seconds", "tokens"].iter().for_each(|key| _ = fields.remove(*key));
+                line
+            };
+            metrics(run).into_iter().filter(|m| m["kind"] == "step").map(apart).collect::<Vec<_>>()
         };
         let (a, b) = (steps(&whole), steps(&run));
-        // A kill between a step's record and its line takes that line.
-        assert!(
-            a.len() == 120 && b.len() + kills >= a.len(),
-            "{} lines are missing after {kills} kills",
-            a.len() - b.len()
-        );
-        assert!(b.windows(2).all(|w| w[0].0 < w[1].0), "no step is written twice");
-        assert!(b.iter().all(|line| a.contains(line)), "what is written is what the undisturbed run wrote");
+        // A line that a kill took between a step's record and its line is made again from the log.
+        assert_eq!(a, b, "after {kills} kills");
+        assert_eq!(a.len(), 120);
         assert_eq!(entries(&whole), entries(&run), "nothing half-written is left");
     }
     // A single round may end before its first kill, where the machine has more time for it than for the measured run.

@@ -1,11 +1,9 @@
 //! The rotary embedding's settings in a GGUF file.
 
-use candle_core::Device;
 use serde_json::{Map, Value as Json, json};
 
 use crate::error::Result;
 use crate::gguf::config::Model;
-use crate::load::storage::StorageType;
 
 /// llama.cpp's base where the metadata names none.
 const THETA: f64 = 10_000.0;
@@ -90,7 +88,7 @@ fn stretch(model: &Model<'_>, theta: f64) -> Result<Option<f64>> {
     if extent.shape != [(model.head_dim / 2) as usize] {
         return Err(model.metadata.wrong(format!("`rope_freqs.weight` has shape {:?}", extent.shape)));
     }
-    let factors: Vec<f32> = extent.read(StorageType::F32, &Device::Cpu)?.to_vec1()?;
+    let factors = extent.read_f32()?;
     if factors.iter().all(|&f| f == 1.0) {
         return Ok(None);
     }

@@ -5,7 +5,6 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -100,7 +99,7 @@ impl Extent {
     ///
     /// # Errors
     /// A type that is not read; a weight that is not finite; a file that can't be read any more.
-    pub(crate) fn read(&self, storage: StorageType, device: &Device) -> Result<Tensor> {
+    pub(crate) fn read(&self, storage: StorageType) -> Result<Weights> {
         let encoding = self.encoding.ok_or_else(|| self.unknown_type())?;
         let bytes = encoding.bytes(&self.shape).ok_or_else(|| self.unknown_type())?;
         let (block_weights, block_bytes) = encoding.block();
@@ -121,7 +120,18 @@ impl Extent {
         if let Some(heads) = self.interleaved {
             weights.deinterleave(heads, if self.shape.len() < 2 { 1 } else { self.shape[1] });
         }
-        weights.into_tensor(&self.shape, device)
+        Ok(weights)
+    }
+
+    /// Reads the tensor as f32.
+    ///
+    /// # Errors
+    /// As [`Extent::read`].
+    pub(crate) fn read_f32(&self) -> Result<Vec<f32>> {
+        match self.read(StorageType::F32)? {
+            Weights::F32(all) => Ok(all),
+            _ => Err(self.unknown_type()),
+        }
     }
 
     fn decode(
@@ -153,7 +163,7 @@ impl Extent {
                 value,
                 storage: storage.name(),
                 hint: if value.is_finite() {
-                    "load the model as bf16 or f32"
+                    "load the model as bf16, bf16+8 or f32"
                 } else {
                     "these weights are broken; fetch or train the model again"
                 },

@@ -45,7 +45,7 @@ pub(super) fn fill(
     }
     let mut params = ParamSet::new();
     for (name, _, extent) in chosen {
-        params.insert(&name, extent.read(storage, device)?)?;
+        extent.read(storage)?.insert_into(&mut params, &name, &extent.shape, device)?;
     }
     for (alias, name) in &aliases {
         params.tie(alias, name)?;

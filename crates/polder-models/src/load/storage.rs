@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use candle_core::{DType, Device, Shape, Tensor};
 use half::{bf16, f16};
+use polder_perturb::{ParamSet, carried};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -20,42 +21,39 @@ pub enum StorageType {
     Bf16,
     /// 2 bytes a weight, 11 bits of precision, up to 65504.
     F16,
+    /// 3 bytes a weight, 16 bits of precision and the range of f32: bf16 and eight more bits beside it
+    /// ([`polder_perturb::carried`]). Files hold it as f32, which loses nothing.
+    #[serde(rename = "bf16+8")]
+    Bf16Plus8,
 }
 
 impl StorageType {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::F16];
+    pub const ALL: [Self; 4] = [Self::F32, Self::Bf16, Self::F16, Self::Bf16Plus8];
 
-    /// Its name: `f32`, `bf16` or `f16`.
+    /// Its name: `f32`, `bf16`, `f16` or `bf16+8`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
             Self::F16 => "f16",
+            Self::Bf16Plus8 => "bf16+8",
         }
     }
 
-    /// Its name in a Hugging Face configuration: `float32`, `bfloat16` or `float16`.
-    pub const fn torch_name(self) -> &'static str {
-        match self {
-            Self::F32 => "float32",
-            Self::Bf16 => "bfloat16",
-            Self::F16 => "float16",
-        }
-    }
-
-    /// The bytes of a weight.
+    /// The bytes of a weight in memory.
     pub const fn bytes(self) -> usize {
         match self {
             Self::F32 => 4,
+            Self::Bf16Plus8 => 3,
             Self::Bf16 | Self::F16 => 2,
         }
     }
 
-    /// candle's name for it.
-    pub const fn dtype(self) -> DType {
+    /// The type of its weights in a safetensors file.
+    pub const fn file_dtype(self) -> DType {
         match self {
-            Self::F32 => DType::F32,
+            Self::F32 | Self::Bf16Plus8 => DType::F32,
             Self::Bf16 => DType::BF16,
             Self::F16 => DType::F16,
         }
@@ -72,7 +70,7 @@ impl FromStr for StorageType {
     type Err = Error;
 
     /// # Errors
-    /// A name other than `f32`, `bf16`, `f16`.
+    /// A name other than `f32`, `bf16`, `f16`, `bf16+8`.
     fn from_str(name: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|t| t.name() == name).ok_or_else(|| Error::UnknownStorage { name: name.to_owned() })
     }
@@ -83,6 +81,7 @@ pub(crate) enum Weights {
     F32(Vec<f32>),
     Bf16(Vec<bf16>),
     F16(Vec<f16>),
+    Carried(Vec<bf16>, Vec<u8>),
 }
 
 impl Weights {
@@ -94,6 +93,7 @@ impl Weights {
             StorageType::F32 => Self::F32(vec![0.0; len]),
             StorageType::Bf16 => Self::Bf16(vec![bf16::ZERO; len]),
             StorageType::F16 => Self::F16(vec![f16::ZERO; len]),
+            StorageType::Bf16Plus8 => Self::Carried(vec![bf16::ZERO; len], vec![0; len]),
         }
     }
 
@@ -106,6 +106,10 @@ impl Weights {
             Self::F32(all) => cut(all, start, len, piece).map(Piece::F32).collect(),
             Self::Bf16(all) => cut(all, start, len, piece).map(Piece::Bf16).collect(),
             Self::F16(all) => cut(all, start, len, piece).map(Piece::F16).collect(),
+            Self::Carried(all, low) => cut(all, start, len, piece)
+                .zip(cut(low, start, len, piece))
+                .map(|(high, low)| Piece::Carried(high, low))
+                .collect(),
         }
     }
 
@@ -117,20 +121,29 @@ impl Weights {
             Self::F32(all) => deinterleave(all, heads, row),
             Self::Bf16(all) => deinterleave(all, heads, row),
             Self::F16(all) => deinterleave(all, heads, row),
+            Self::Carried(all, low) => {
+                deinterleave(all, heads, row);
+                deinterleave(low, heads, row);
+            }
         }
     }
 
-    /// The tensor that holds them.
+    /// Adds them to a model's parameters, in tensors of that shape.
     ///
     /// # Errors
-    /// The device has no room; the shape has another number of elements.
-    pub(crate) fn into_tensor(self, shape: &[usize], device: &Device) -> Result<Tensor> {
+    /// The device has no room; the shape has another number of elements; a name that is there already.
+    pub(crate) fn insert_into(self, params: &mut ParamSet, name: &str, shape: &[usize], device: &Device) -> Result<()> {
         let shape = Shape::from(shape.to_vec());
-        Ok(match self {
-            Self::F32(all) => Tensor::from_vec(all, shape, device)?,
-            Self::Bf16(all) => Tensor::from_vec(all, shape, device)?,
-            Self::F16(all) => Tensor::from_vec(all, shape, device)?,
-        })
+        match self {
+            Self::F32(all) => params.insert(name, Tensor::from_vec(all, shape, device)?)?,
+            Self::Bf16(all) => params.insert(name, Tensor::from_vec(all, shape, device)?)?,
+            Self::F16(all) => params.insert(name, Tensor::from_vec(all, shape, device)?)?,
+            Self::Carried(all, low) => {
+                let all = Tensor::from_vec(all, &shape, device)?;
+                params.insert_carried(name, all, Tensor::from_vec(low, shape, device)?)?
+            }
+        };
+        Ok(())
     }
 }
 
@@ -159,6 +172,7 @@ pub(crate) enum Piece<'a> {
     F32(&'a mut [f32]),
     Bf16(&'a mut [bf16]),
     F16(&'a mut [f16]),
+    Carried(&'a mut [bf16], &'a mut [u8]),
 }
 
 impl Piece<'_> {
@@ -167,6 +181,7 @@ impl Piece<'_> {
             Self::F32(to) => to.len(),
             Self::Bf16(to) => to.len(),
             Self::F16(to) => to.len(),
+            Self::Carried(to, _) => to.len(),
         }
     }
 
@@ -183,6 +198,13 @@ impl Piece<'_> {
             }
             Self::F16(to) => {
                 to.iter_mut().zip(values).for_each(|(to, &v)| *to = f16::from_f32(v));
+                first(to, |v| !v.is_finite())
+            }
+            Self::Carried(to, low) => {
+                for ((to, low), &v) in to.iter_mut().zip(low.iter_mut()).zip(values) {
+                    let (high, carried) = carried::nearest(v);
+                    (*to, *low) = (bf16::from_bits(high), carried);
+                }
                 first(to, |v| !v.is_finite())
             }
         }

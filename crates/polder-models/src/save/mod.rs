@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
+use candle_core::DType;
 use polder_perturb::ParamSet;
 use serde_json::Value;
 
@@ -18,7 +19,7 @@ use place::Place;
 /// How a model is saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SaveOptions {
-    /// The type of the weights in the file; as they are in memory by default.
+    /// The type of the weights in the file; as they are in memory by default, which for bf16+8 is f32.
     pub storage: Option<StorageType>,
     /// The most bytes of a file of weights, unless a single tensor is larger; 5 GB by default, as in transformers.
     pub shard_bytes: u64,
@@ -42,7 +43,8 @@ impl Default for SaveOptions {
 /// holds other things than a model; a weight that is not finite in the chosen storage.
 pub fn save(folder: &Path, params: &ParamSet, config: &Value, files: &[SideFile], options: &SaveOptions) -> Result<()> {
     let shards = weights::plan(params, options);
-    let config = config::for_saving(config, options.storage.map_or(params.dtype(), StorageType::dtype));
+    let config =
+        config::for_saving(config, params.largest().map_or(DType::F32, |p| weights::dtype(p, options.storage)));
     let config = pretty(&config);
     let index = weights::index(&shards).map(|index| pretty(&index));
     let small = files.iter().map(|f| f.bytes.len()).sum::<usize>() + config.len() + index.as_ref().map_or(0, Vec::len);

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use candle_core::{CpuStorage, DType, Device, Storage, Tensor};
 use half::{bf16, f16};
-use polder_perturb::{Param, ParamSet};
+use polder_perturb::{Param, ParamSet, carried};
 use serde_json::{Map, Value, json};
 
 use super::SaveOptions;
@@ -61,8 +61,10 @@ pub(super) fn index(shards: &[Shard<'_>]) -> Option<Value> {
     Some(json!({ "metadata": { "total_size": total }, "weight_map": map }))
 }
 
-fn dtype(param: &Param, storage: Option<StorageType>) -> DType {
-    storage.map_or(param.tensor.dtype(), StorageType::dtype)
+/// The type of a parameter's weights in the file.
+pub(super) fn dtype(param: &Param, storage: Option<StorageType>) -> DType {
+    let own = if param.carried.is_some() { DType::F32 } else { param.tensor.dtype() };
+    storage.map_or(own, StorageType::file_dtype)
 }
 
 fn bytes(param: &Param, storage: Option<StorageType>) -> u64 {
@@ -115,19 +117,28 @@ fn write_tensor(file: &mut File, param: &Param, storage: Option<StorageType>) ->
         let (what, dtype) = (param.name.clone(), tensor.dtype());
         Error::from(polder_perturb::Error::DType { what, dtype, path: "saving" })
     };
-    let (Storage::Cpu(cpu), Some((from, to))) = (&*guard, layout.contiguous_offsets()) else {
+    let (Storage::Cpu(cpu), Some((from, end))) = (&*guard, layout.contiguous_offsets()) else {
         return Err(refused().into());
     };
-    let name = &param.name;
-    let same = storage.is_none_or(|s| s.dtype() == tensor.dtype());
-    match cpu {
-        CpuStorage::F32(all) if same => keep(file, name, &all[from..to], f64::from, |x| x.to_le_bytes()),
-        CpuStorage::BF16(all) if same => keep(file, name, &all[from..to], f64::from, bf16::to_le_bytes),
-        CpuStorage::F16(all) if same => keep(file, name, &all[from..to], f64::from, f16::to_le_bytes),
-        CpuStorage::F64(all) if same => keep(file, name, &all[from..to], |x| x, |x| x.to_le_bytes()),
-        CpuStorage::F32(all) => convert(file, name, &all[from..to], storage, |x| x),
-        CpuStorage::BF16(all) => convert(file, name, &all[from..to], storage, bf16::to_f32),
-        CpuStorage::F16(all) => convert(file, name, &all[from..to], storage, f16::to_f32),
+    let (name, here, to) = (&param.name, from..end, dtype(param, storage));
+    let same = to == tensor.dtype();
+    match (cpu, &param.carried) {
+        (CpuStorage::BF16(high), Some(carried)) => {
+            let carried = on_cpu(carried).map_err(Error::from)?;
+            let (guard, layout) = carried.storage_and_layout();
+            let (Storage::Cpu(CpuStorage::U8(low)), Some((from, end))) = (&*guard, layout.contiguous_offsets()) else {
+                return Err(refused().into());
+            };
+            let weights = high[here].iter().zip(&low[from..end]);
+            convert(file, name, weights, |(high, low)| carried::join(high.to_bits(), *low), to)
+        }
+        (CpuStorage::F32(all), _) if same => keep(file, name, &all[here], f64::from, |x| x.to_le_bytes()),
+        (CpuStorage::BF16(all), _) if same => keep(file, name, &all[here], f64::from, bf16::to_le_bytes),
+        (CpuStorage::F16(all), _) if same => keep(file, name, &all[here], f64::from, f16::to_le_bytes),
+        (CpuStorage::F64(all), _) if same => keep(file, name, &all[here], |x| x, |x| x.to_le_bytes()),
+        (CpuStorage::F32(all), _) => convert(file, name, all[here].iter(), |x| *x, to),
+        (CpuStorage::BF16(all), _) => convert(file, name, all[here].iter(), |x| x.to_f32(), to),
+        (CpuStorage::F16(all), _) => convert(file, name, all[here].iter(), |x| x.to_f32(), to),
         _ => Err(refused().into()),
     }
 }
@@ -144,57 +155,63 @@ fn keep<T: Copy, const N: usize>(
     wide: impl Fn(T) -> f64 + Copy,
     bytes: impl Fn(T) -> [u8; N],
 ) -> io::Result<()> {
-    refuse_non_finite(name, all, wide)?;
-    stream(file, all, bytes)
-}
-
-/// Refuses weights that are infinite or not a number.
-fn refuse_non_finite<T: Copy>(name: &str, all: &[T], wide: impl Fn(T) -> f64 + Copy) -> io::Result<()> {
     for (window, some) in all.chunks(WINDOW).enumerate() {
         // Without an early exit, so that many are looked at in one instruction.
         if some.iter().fold(false, |bad, &x| bad | !wide(x).is_finite())
             && let Some(at) = some.iter().position(|&x| !wide(x).is_finite())
         {
-            let (tensor, element, value) = (name.to_owned(), window * WINDOW + at, wide(some[at]));
-            return Err(Error::WeightNotFinite { tensor, element, value }.into());
+            return Err(not_finite(name, window * WINDOW + at, wide(some[at])));
         }
     }
-    Ok(())
-}
-
-/// Turns weights into bytes and writes these.
-fn stream<T: Copy, const N: usize>(file: &mut File, all: &[T], bytes: impl Fn(T) -> [u8; N]) -> io::Result<()> {
-    let mut window = Vec::with_capacity(WINDOW.min(all.len()) * N);
+    let mut bytes_of = Vec::with_capacity(WINDOW.min(all.len()) * N);
     for some in all.chunks(WINDOW) {
-        window.clear();
-        window.extend(some.iter().flat_map(|&x| bytes(x)));
-        file.write_all(&window)?;
+        bytes_of.clear();
+        bytes_of.extend(some.iter().flat_map(|&x| bytes(x)));
+        file.write_all(&bytes_of)?;
     }
     Ok(())
 }
 
-/// Writes weights rounded to the nearest value of another storage, ties to even.
-fn convert<T: Copy>(
+fn not_finite(name: &str, element: usize, value: f64) -> io::Error {
+    Error::WeightNotFinite { tensor: name.to_owned(), element, value }.into()
+}
+
+/// Writes weights as another type: rounded to its nearest value, ties to even.
+fn convert<T>(
     file: &mut File,
     name: &str,
-    all: &[T],
-    storage: Option<StorageType>,
-    wide: impl Fn(T) -> f32 + Copy,
+    weights: impl ExactSizeIterator<Item = T> + Clone,
+    wide: impl Fn(T) -> f32,
+    to: DType,
 ) -> io::Result<()> {
-    let storage = storage.unwrap_or(StorageType::F32);
-    refuse_non_finite(name, all, |x| f64::from(wide(x)))?;
-    let fits = |x: f32| match storage {
-        StorageType::F32 => x.is_finite(),
-        StorageType::Bf16 => bf16::from_f32(x).is_finite(),
-        StorageType::F16 => f16::from_f32(x).is_finite(),
-    };
-    if let Some(element) = all.iter().position(|&x| !fits(wide(x))) {
-        let (tensor, value) = (name.to_owned(), wide(all[element]));
-        return Err(Error::WeightTooLarge { tensor, element, value, storage: storage.name() }.into());
+    // All are looked at before the first is written: an error leaves no half of a tensor.
+    for (element, weight) in weights.clone().enumerate() {
+        let value = wide(weight);
+        if !value.is_finite() {
+            return Err(not_finite(name, element, f64::from(value)));
+        }
+        let fits = match to {
+            DType::BF16 => bf16::from_f32(value).is_finite(),
+            DType::F16 => f16::from_f32(value).is_finite(),
+            _ => true,
+        };
+        if !fits {
+            let (tensor, storage) = (name.to_owned(), to.as_str());
+            return Err(Error::WeightTooLarge { tensor, element, value, storage }.into());
+        }
     }
-    match storage {
-        StorageType::F32 => stream(file, all, |x| wide(x).to_le_bytes()),
-        StorageType::Bf16 => stream(file, all, |x| bf16::from_f32(wide(x)).to_le_bytes()),
-        StorageType::F16 => stream(file, all, |x| f16::from_f32(wide(x)).to_le_bytes()),
+    let mut window = Vec::with_capacity(WINDOW.min(weights.len()) * 4);
+    for weight in weights {
+        let value = wide(weight);
+        match to {
+            DType::BF16 => window.extend(bf16::from_f32(value).to_le_bytes()),
+            DType::F16 => window.extend(f16::from_f32(value).to_le_bytes()),
+            _ => window.extend(value.to_le_bytes()),
+        }
+        if window.len() >= WINDOW * 2 {
+            file.write_all(&window)?;
+            window.clear();
+        }
     }
+    file.write_all(&window)
 }

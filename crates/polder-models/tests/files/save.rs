@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device};
 use polder_models::{SaveOptions, SideFile, StorageType, load, save};
 use polder_perturb::ParamSet;
 use serde_json::{Value, json};
 
-use crate::tiny::{assert_same, bits, config, folder, llama, load_f32, opt, params, refusal, tensors};
+use crate::tiny::{assert_same, bits, config, folder, insert, llama, load_f32, opt, params, refusal, tensors};
 
 fn files() -> Vec<SideFile> {
     vec![SideFile { name: "generation_config.json".to_owned(), bytes: b"{\"max_length\": 20}".to_vec() }]
@@ -33,7 +33,12 @@ fn save_and_load_keep_every_bit() {
             assert_same(&params, &loaded.params);
             assert_eq!(loaded.files, files(), "{name}");
             assert_eq!(loaded.config.family(), config(&json).family());
-            assert_eq!(loaded.config.storage(), Some(storage.torch_name()));
+            let named = match storage {
+                StorageType::F32 | StorageType::Bf16Plus8 => "float32",
+                StorageType::Bf16 => "bfloat16",
+                StorageType::F16 => "float16",
+            };
+            assert_eq!(loaded.config.storage(), Some(named));
             assert_eq!(entries(home.path()), ["model"], "a temporary folder was left");
             // Again over what is there, from what was loaded: nothing drifts.
             save(&target, &loaded.params, &loaded.config_json, &loaded.files, &SaveOptions::default()).unwrap();
@@ -95,9 +100,16 @@ fn other_storage_is_rounded_to_the_nearest() {
         let loaded = load(&target, storage, &Device::Cpu).unwrap();
         assert_same(&saved.params, &loaded.params);
         for (narrow, wide) in loaded.params.iter().zip(wide.iter()) {
-            let expected = wide.tensor.to_dtype(storage.dtype()).unwrap();
+            let expected = wide.tensor.to_dtype(storage.file_dtype()).unwrap();
             assert!(bits(&narrow.tensor) == bits(&expected), "{}", wide.name);
         }
+    }
+    // What carries bits, too, as another type: its own bf16 is the nearest one.
+    let carried = params(&llama(), StorageType::Bf16Plus8, 6);
+    let options = SaveOptions { storage: Some(StorageType::Bf16), ..SaveOptions::default() };
+    save(&target, &carried, &llama(), &[], &options).unwrap();
+    for (narrow, wide) in load(&target, StorageType::Bf16, &Device::Cpu).unwrap().params.iter().zip(carried.iter()) {
+        assert!(bits(&narrow.tensor) == bits(&wide.tensor), "{}", wide.name);
     }
     // Wider is exact, from f64 too.
     let narrow = params(&llama(), StorageType::Bf16, 6);
@@ -116,12 +128,12 @@ fn weights_that_are_not_finite_are_refused_in_every_storage() {
         for (bad, to) in [(f32::INFINITY, None), (f32::NAN, None), (f32::NEG_INFINITY, Some(StorageType::F32))] {
             let mut broken = ParamSet::new();
             for (number, param) in sound.iter().enumerate() {
-                let mut weights = param.tensor.flatten_all().unwrap().to_dtype(DType::F32).unwrap().to_vec1().unwrap();
+                let joined = param.joined().unwrap().flatten_all().unwrap();
+                let mut weights = joined.to_dtype(DType::F32).unwrap().to_vec1().unwrap();
                 if number == 3 {
                     weights[5] = bad;
                 }
-                let tensor = Tensor::from_vec(weights, param.tensor.dims(), &Device::Cpu).unwrap();
-                broken.insert(&param.name, tensor.to_dtype(storage.dtype()).unwrap()).unwrap();
+                insert(&mut broken, &param.name, weights, param.tensor.dims(), storage);
             }
             let options = SaveOptions { storage: to, ..SaveOptions::default() };
             let said = save(&target, &broken, &llama(), &[], &options).unwrap_err().to_string();

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
+use half::bf16;
 use polder_models::{Loaded, ModelConfig, StorageType, expected_tensors, load, tied_aliases};
-use polder_perturb::ParamSet;
+use polder_perturb::{ParamSet, carried};
 use serde_json::{Value, json};
 
 /// A deterministic source of numbers.
@@ -55,9 +56,7 @@ pub(crate) fn params(json: &Value, storage: StorageType, seed: u64) -> ParamSet 
     let mut source = Source(seed);
     let mut params = ParamSet::new();
     for (name, shape) in expected_tensors(&config) {
-        let weights = source.weights(shape.iter().product());
-        let tensor = Tensor::from_vec(weights, shape, &Device::Cpu).unwrap().to_dtype(storage.dtype()).unwrap();
-        params.insert(&name, tensor).unwrap();
+        insert(&mut params, &name, source.weights(shape.iter().product()), &shape, storage);
     }
     for (alias, name) in tied_aliases(&config) {
         params.tie(&alias, &name).unwrap();
@@ -65,9 +64,21 @@ pub(crate) fn params(json: &Value, storage: StorageType, seed: u64) -> ParamSet 
     params
 }
 
+/// Adds a parameter, its weights rounded to a storage type.
+pub(crate) fn insert(params: &mut ParamSet, name: &str, weights: Vec<f32>, shape: &[usize], storage: StorageType) {
+    if storage == StorageType::Bf16Plus8 {
+        let (high, low): (Vec<u16>, Vec<u8>) = weights.into_iter().map(carried::nearest).unzip();
+        let high = Tensor::from_vec(high.into_iter().map(bf16::from_bits).collect(), shape, &Device::Cpu).unwrap();
+        params.insert_carried(name, high, Tensor::from_vec(low, shape, &Device::Cpu).unwrap()).unwrap();
+    } else {
+        let tensor = Tensor::from_vec(weights, shape, &Device::Cpu).unwrap();
+        params.insert(name, tensor.to_dtype(storage.file_dtype()).unwrap()).unwrap();
+    }
+}
+
 /// The tensors of a set, by name.
 pub(crate) fn tensors(params: &ParamSet) -> HashMap<String, Tensor> {
-    params.iter().map(|p| (p.name.clone(), p.tensor.clone())).collect()
+    params.iter().map(|p| (p.name.clone(), p.joined().unwrap())).collect()
 }
 
 /// A folder with the configuration and the given tensors, written by the safetensors crate and not by ours.
@@ -95,9 +106,14 @@ pub(crate) fn assert_same(a: &ParamSet, b: &ParamSet) {
     let names = |set: &ParamSet| set.iter().map(|p| p.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(a), names(b));
     for (a, b) in a.iter().zip(b.iter()) {
-        assert_eq!(a.tensor.dtype(), b.tensor.dtype(), "{}", a.name);
+        assert_eq!(a.storage(), b.storage(), "{}", a.name);
         assert_eq!(a.tensor.dims(), b.tensor.dims(), "{}", a.name);
         assert!(bits(&a.tensor) == bits(&b.tensor), "`{}` differs", a.name);
+        assert!(
+            a.carried.as_ref().map(bits) == b.carried.as_ref().map(bits),
+            "`{}` differs in what it carries",
+            a.name
+        );
     }
 }
 

@@ -9,7 +9,7 @@ mod matmul;
 mod pack;
 mod rowwise;
 mod shift;
-mod view;
+pub(crate) mod view;
 
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
@@ -70,7 +70,7 @@ impl<'a> CpuReader<'a> {
         for layer in layers {
             let param = self.params.get(layer.weight);
             match param.tensor.dims() {
-                [_, w] if *w == width => views.push(View::new(&param.tensor, &param.name)?),
+                [_, w] if *w == width => views.push(View::of(param)?),
                 dims => {
                     return Err(Error::Shape {
                         what: param.name.clone(),
@@ -131,7 +131,7 @@ impl Reader for CpuReader<'_> {
         if let Some(id) = ids.iter().find(|id| **id as usize >= vocabulary) {
             return Err(Error::Index { what: "token id", index: *id as usize, len: vocabulary });
         }
-        let view = View::new(&param.tensor, &param.name)?;
+        let view = View::of(param)?;
         let weight = Shifted::new(param, &view, self.points)?;
         let rows: Vec<Vec<f32>> = ids
             .par_iter()

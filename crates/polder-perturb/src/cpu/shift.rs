@@ -66,7 +66,7 @@ impl<'a> Shifted<'a> {
 /// A whole vector (a norm's weight, a bias) at every point: `[P][len]`.
 pub(super) fn vectors(params: &ParamSet, site: Site, points: &Points) -> Result<Vec<Vec<f32>>> {
     let param = params.get(site);
-    let view = View::new(&param.tensor, &param.name)?;
+    let view = View::of(param)?;
     let len = param.tensor.elem_count();
     let shifted = Shifted::new(param, &view, points)?;
     let mut flat = vec![0f32; shifted.variants() * len];

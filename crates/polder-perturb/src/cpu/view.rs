@@ -5,27 +5,31 @@ use std::ops::Deref;
 use candle_core::{CpuStorage, Device, Storage, Tensor};
 use half::{bf16, f16};
 
+use crate::carried;
 use crate::error::{Error, Result};
+use crate::param::Param;
 
 /// A contiguous CPU tensor, held for reading.
-pub(super) struct View<'a> {
+pub(crate) struct View<'a> {
     guard: Box<dyn Deref<Target = Storage> + 'a>,
     start: usize,
     len: usize,
     what: &'a str,
+    carried: Option<Box<View<'a>>>,
 }
 
 /// The elements of a weight as they are stored.
 #[derive(Clone, Copy)]
-pub(super) enum Stored<'a> {
+pub(crate) enum Stored<'a> {
     F32(&'a [f32]),
     Bf16(&'a [bf16]),
     F16(&'a [f16]),
+    Carried(&'a [bf16], &'a [u8]),
 }
 
 impl<'a> View<'a> {
     /// Holds `tensor`, which `what` names in errors.
-    pub(super) fn new(tensor: &'a Tensor, what: &'a str) -> Result<Self> {
+    pub(crate) fn new(tensor: &'a Tensor, what: &'a str) -> Result<Self> {
         let (guard, layout) = tensor.storage_and_layout();
         let Some((start, end)) = layout.contiguous_offsets() else {
             return Err(Error::Shape {
@@ -34,17 +38,36 @@ impl<'a> View<'a> {
                 expected: "a contiguous tensor".to_owned(),
             });
         };
-        Ok(Self { guard: Box::new(guard), start, len: end - start, what })
+        Ok(Self { guard: Box::new(guard), start, len: end - start, what, carried: None })
+    }
+
+    /// Holds a parameter's weights, with the bits that they carry.
+    pub(crate) fn of(param: &'a Param) -> Result<Self> {
+        let mut view = Self::new(&param.tensor, &param.name)?;
+        if let Some(carried) = &param.carried {
+            view.carried = Some(Box::new(Self::new(carried, &param.name)?));
+        }
+        Ok(view)
     }
 
     /// The elements as stored.
-    pub(super) fn stored(&self) -> Result<Stored<'_>> {
+    pub(crate) fn stored(&self) -> Result<Stored<'_>> {
         let range = self.start..self.start + self.len;
+        match (&**self.guard, &self.carried) {
+            (Storage::Cpu(CpuStorage::BF16(v)), Some(carried)) => Ok(Stored::Carried(&v[range], carried.bytes()?)),
+            (Storage::Cpu(CpuStorage::F32(v)), _) => Ok(Stored::F32(&v[range])),
+            (Storage::Cpu(CpuStorage::BF16(v)), None) => Ok(Stored::Bf16(&v[range])),
+            (Storage::Cpu(CpuStorage::F16(v)), _) => Ok(Stored::F16(&v[range])),
+            (other, _) => {
+                Err(Error::DType { what: self.what.to_owned(), dtype: other.dtype(), path: "the CPU reader" })
+            }
+        }
+    }
+
+    fn bytes(&self) -> Result<&[u8]> {
         match &**self.guard {
-            Storage::Cpu(CpuStorage::F32(v)) => Ok(Stored::F32(&v[range])),
-            Storage::Cpu(CpuStorage::BF16(v)) => Ok(Stored::Bf16(&v[range])),
-            Storage::Cpu(CpuStorage::F16(v)) => Ok(Stored::F16(&v[range])),
-            other => Err(Error::DType { what: self.what.to_owned(), dtype: other.dtype(), path: "the CPU reader" }),
+            Storage::Cpu(CpuStorage::U8(v)) => Ok(&v[self.start..self.start + self.len]),
+            other => Err(Error::DType { what: self.what.to_owned(), dtype: other.dtype(), path: "carried bits" }),
         }
     }
 
@@ -63,7 +86,7 @@ impl<'a> View<'a> {
 
 impl Stored<'_> {
     /// Writes elements `start..start + out.len()`, widened to f32 (exactly).
-    pub(super) fn read(&self, start: usize, out: &mut [f32]) {
+    pub(crate) fn read(&self, start: usize, out: &mut [f32]) {
         match self {
             Self::F32(v) => out.copy_from_slice(&v[start..start + out.len()]),
             Self::Bf16(v) => {
@@ -74,6 +97,10 @@ impl Stored<'_> {
             Self::F16(v) => {
                 use half::slice::HalfFloatSliceExt;
                 v[start..start + out.len()].convert_to_f32_slice(out);
+            }
+            Self::Carried(high, low) => {
+                let at = start..start + out.len();
+                carried::widen(&high[at.clone()], &low[at], out);
             }
         }
     }

@@ -24,10 +24,24 @@ fn params(dtype: DType) -> ParamSet {
     set
 }
 
+/// The same parameters as bf16 with bits carried.
+fn carrying() -> ParamSet {
+    let mut set = ParamSet::new();
+    for param in params(DType::F32).iter() {
+        let shape = param.tensor.shape();
+        let x: Vec<f32> = param.tensor.flatten_all().and_then(|t| t.to_vec1()).unwrap();
+        let (high, low): (Vec<u16>, Vec<u8>) = x.into_iter().map(carried::nearest).unzip();
+        let high = Tensor::from_vec(high.into_iter().map(bf16::from_bits).collect(), shape, &Device::Cpu).unwrap();
+        set.insert_carried(&param.name, high, Tensor::from_vec(low, shape, &Device::Cpu).unwrap()).unwrap();
+    }
+    set.set_trainable(|name| !name.starts_with("frozen"));
+    set
+}
+
 fn values(set: &ParamSet) -> Vec<Vec<u64>> {
     set.iter()
         .map(|p| {
-            let t = p.tensor.flatten_all().and_then(|t| t.to_dtype(DType::F64)).unwrap();
+            let t = p.joined().unwrap().flatten_all().and_then(|t| t.to_dtype(DType::F64)).unwrap();
             t.to_vec1::<f64>().unwrap().into_iter().map(f64::to_bits).collect()
         })
         .collect()
@@ -56,6 +70,13 @@ fn expected(set: &ParamSet, law: Law, rounding: Rounding) -> Vec<Vec<u64>> {
                 (DType::F64, _) if p.decay => x + (f64::from(g) - f64::from(decay) * x),
                 (DType::F64, _) => x + f64::from(g),
                 (DType::F32, _) => f64::from(wide),
+                (DType::BF16, rounding) if p.carried.is_some() => {
+                    let (high, low) = match rounding {
+                        Rounding::Nearest => carried::nearest(wide),
+                        Rounding::Stochastic => carried::stochastic(wide, random[i]),
+                    };
+                    f64::from(carried::join(high, low))
+                }
                 (DType::BF16, Rounding::Nearest) => bf16::from_f32(wide).to_f64(),
                 (DType::F16, Rounding::Nearest) => f16::from_f32(wide).to_f64(),
                 (DType::BF16, _) => bf16::from_bits(rounding::stochastic_bf16(wide, random[i])).to_f64(),
@@ -70,10 +91,11 @@ fn expected(set: &ParamSet, law: Law, rounding: Rounding) -> Vec<Vec<u64>> {
 
 #[test]
 fn every_storage_follows_the_plain_formula_bit_for_bit() {
-    for dtype in [DType::F32, DType::F64, DType::BF16, DType::F16] {
+    let plain = [DType::F32, DType::F64, DType::BF16, DType::F16].map(Some);
+    for dtype in plain.into_iter().chain([None]) {
         for law in Law::ALL {
             for rounding in Rounding::ALL {
-                let set = params(dtype);
+                let set = dtype.map_or_else(carrying, params);
                 let wanted = expected(&set, law, rounding);
                 assert_ne!(values(&set)[0], wanted[0]);
                 visit(&set, law, &TERMS, &Sgd { decay: 0.01 }, rounding, Seed(77)).unwrap();
@@ -85,15 +107,16 @@ fn every_storage_follows_the_plain_formula_bit_for_bit() {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    let run = |threads| {
-        let set = params(DType::BF16);
+    let run = |threads, set: ParamSet| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| visit(&set, Law::Gaussian, &TERMS, &Sgd { decay: 0.1 }, Rounding::Stochastic, Seed(5)))
             .unwrap();
         set.digest().unwrap()
     };
-    assert_eq!(run(1), run(2));
-    assert_eq!(run(1), run(5));
+    for threads in [2, 5] {
+        assert_eq!(run(1, params(DType::BF16)), run(threads, params(DType::BF16)));
+        assert_eq!(run(1, carrying()), run(threads, carrying()));
+    }
 }
 
 #[test]
@@ -144,27 +167,67 @@ fn a_part_of_a_larger_storage_is_updated_alone() {
     }
 }
 
+/// Adds `move_by` times one direction to weights of 1, again and again: the mean of the movement along it, the standard
+/// error of that mean, and the standard deviation of a weight.
+fn walk(set: &ParamSet, rounding: Rounding, move_by: f32, steps: u64) -> (f64, f64, f64) {
+    for step in 0..steps {
+        visit(set, Law::Rademacher, &[(Seed(4), move_by)], &Add, rounding, Seed(100).derive(step, 0)).unwrap();
+    }
+    let joined = |p: &Param| p.joined().unwrap().to_dtype(DType::F32).and_then(|t| t.to_vec1::<f32>()).unwrap();
+    let x = set.iter().next().map(joined).unwrap();
+    let (n, key) = (x.len() as f64, ParamKey::of("w"));
+    let along = |(i, x): (usize, &f32)| f64::from((x - 1.0) * element(Law::Rademacher, Seed(4), key, i as u64));
+    let moves: Vec<f64> = x.iter().enumerate().map(along).collect();
+    let mean = moves.iter().sum::<f64>() / n;
+    let variance = moves.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    (mean, (variance / n).sqrt(), variance.sqrt())
+}
+
+/// Weights of 1 in bf16, with bits carried or without.
+fn ones(carries: bool) -> ParamSet {
+    let n = 20_000;
+    let (ones, zeros) = (Tensor::ones(n, DType::BF16, &Device::Cpu), Tensor::zeros(n, DType::U8, &Device::Cpu));
+    let mut set = ParamSet::new();
+    match carries {
+        true => set.insert_carried("w", ones.unwrap(), zeros.unwrap()).unwrap(),
+        false => set.insert("w", ones.unwrap()).unwrap(),
+    };
+    set
+}
+
 #[test]
 fn small_steps_survive_in_16_bits_on_average() {
     // A hundredth of a bf16 step each time: rounding to the nearest loses all of it, stochastic rounding none on average.
-    let (n, steps, move_by) = (20_000, 50, 2f32.powi(-7) / 100.0);
-    let run = |rounding| {
-        let mut set = ParamSet::new();
-        set.insert("w", Tensor::ones(n, DType::BF16, &Device::Cpu).unwrap()).unwrap();
-        for step in 0..steps {
-            visit(&set, Law::Rademacher, &[(Seed(4), move_by)], &Add, rounding, Seed(100).derive(step, 0)).unwrap();
-        }
-        let x =
-            set.iter().next().map(|p| p.tensor.to_dtype(DType::F32).and_then(|t| t.to_vec1::<f32>()).unwrap()).unwrap();
-        let key = ParamKey::of("w");
-        let along = |(i, x): (usize, &f32)| f64::from((x - 1.0) * element(Law::Rademacher, Seed(4), key, i as u64));
-        let moves: Vec<f64> = x.iter().enumerate().map(along).collect();
-        let mean = moves.iter().sum::<f64>() / n as f64;
-        let variance = moves.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / (n - 1) as f64;
-        (mean, (variance / n as f64).sqrt())
-    };
-    let (mean, error) = run(Rounding::Stochastic);
+    let (steps, move_by) = (50, 2f32.powi(-7) / 100.0);
+    let (mean, error, _) = walk(&ones(false), Rounding::Stochastic, move_by, steps);
     let wanted = f64::from(move_by) * steps as f64;
     assert!((mean - wanted).abs() < 4.0 * error && error < wanted / 20.0, "{mean} ± {error}, wanted {wanted}");
-    assert_eq!(run(Rounding::Nearest).0, 0.0);
+    assert_eq!(walk(&ones(false), Rounding::Nearest, move_by, steps).0, 0.0);
+}
+
+#[test]
+fn eight_carried_bits_make_the_random_walk_sixteen_times_shorter() {
+    // An eighth of the smaller step each time: a step of s then adds a variance of about move·s.
+    let (steps, move_by) = (50, 2f32.powi(-18));
+    let (mean, error, spread) = walk(&ones(true), Rounding::Stochastic, move_by, steps);
+    let wanted = f64::from(move_by) * steps as f64;
+    assert!((mean - wanted).abs() < 4.0 * error, "{mean} ± {error}, wanted {wanted}");
+    // A fifth aside, as the larger steps are rare: 20,000 weights make some 300 of them, a variance known to 8 %; and a
+    // step of s adds move·s − move², an eighth less for the smaller one.
+    let ratio = walk(&ones(false), Rounding::Stochastic, move_by, steps).2 / spread;
+    assert!((ratio / 16.0 - 1.0).abs() < 0.2, "{ratio}");
+    assert_eq!(walk(&ones(true), Rounding::Nearest, move_by, steps).0, 0.0);
+}
+
+#[test]
+fn carried_bits_that_do_not_fit_are_refused() {
+    let mut set = ParamSet::new();
+    let zeros = |n: usize, dtype| Tensor::zeros(n, dtype, &Device::Cpu).unwrap();
+    for (tensor, carried) in [(DType::F16, DType::U8), (DType::BF16, DType::F32)] {
+        let refused = set.insert_carried("w", zeros(4, tensor), zeros(4, carried));
+        assert!(matches!(refused, Err(Error::DType { what, .. }) if what == "w"));
+    }
+    let refused = set.insert_carried("w", zeros(4, DType::BF16), zeros(5, DType::U8));
+    assert!(matches!(refused, Err(Error::Shape { .. })));
+    assert_eq!(set.iter().len(), 0);
 }

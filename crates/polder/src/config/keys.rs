@@ -43,7 +43,7 @@ pub const KEYS: &[Key] = &[
     key("clip", Kind::Value, "bound on the projected gradient (none)"),
     key("save.every", Kind::Value, "steps between checkpoints (as eval.every)"),
     key("model.path", Kind::Path, "Hugging Face folder, GGUF file or run folder (required)"),
-    key("model.dtype", Kind::Text, "how weights are stored: f32, bf16, f16 (bf16)"),
+    key("model.dtype", Kind::Text, "how weights are held: f32, bf16, f16, bf16+8 (bf16)"),
     key("task.name", Kind::Text, "built-in task, task file (x.toml), or a name for your own"),
     key("task.file", Kind::Path, "task file (TOML)"),
     key("task.data", Kind::Path, "folder with train, validation and test files, or one file"),

@@ -77,7 +77,8 @@ pub(super) fn of(config: &Config, model: &Description, data: &TaskData, paramete
     let directions = config.estimator.directions() as u64;
     // A step's record and its line, measured: the directions' numbers besides a fixed part.
     let logs = config.steps.saturating_mul(240 + 60 * directions);
-    let disk = Disk { weights: weights.saturating_mul(2), checkpoints: weights.saturating_mul(2), logs };
+    let file = (parameters as u64).saturating_mul(config.model.dtype.file_dtype().size_in_bytes() as u64);
+    let disk = Disk { weights: file.saturating_mul(2), checkpoints: file.saturating_mul(2), logs };
     Cost { forwards: forwards(config, data), memory: memory(config, model, data, weights), disk }
 }
 

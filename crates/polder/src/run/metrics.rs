@@ -1,5 +1,6 @@
 //! `metrics.jsonl`: one line a step and an evaluation.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -49,29 +50,42 @@ impl Observer for MetricsLog {
     }
 }
 
-/// Drops the lines that a resume will write again: those after step `done`, and a torn one at the end.
+/// What a metrics file holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Written {
+    /// The last step that has a line.
+    pub steps: u64,
+    /// The scores that have a line: steps done, and what was evaluated.
+    pub scores: HashSet<(u64, String)>,
+}
+
+/// Drops the lines that a resume will write again: those after step `done`, and a torn one at the end. Gives what stays.
 ///
 /// `done` is the number of steps in the trajectory, which may lie behind this file after a crash of the machine.
 ///
 /// # Errors
 /// The file can't be read or rewritten; one that isn't there is fine.
-pub fn cut_metrics(path: &Path, done: u64) -> Result<()> {
+pub fn cut_metrics(path: &Path, done: u64) -> Result<Written> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(Written::default()),
         Err(source) => return Err(Error::Io { action: "read", path: path.to_owned(), source }),
     };
-    let keep: Vec<u8> = bytes
-        .split_inclusive(|b| *b == b'\n')
-        .filter(|line| line.ends_with(b"\n") && step_of(line).is_some_and(|step| step <= done))
-        .flatten()
-        .copied()
-        .collect();
-    if keep.len() == bytes.len() { Ok(()) } else { write_file(path, &keep) }
-}
-
-fn step_of(line: &[u8]) -> Option<u64> {
-    serde_json::from_slice::<Value>(line).ok()?.get("step")?.as_u64()
+    let mut written = Written::default();
+    let mut keep = Vec::with_capacity(bytes.len());
+    for line in bytes.split_inclusive(|b| *b == b'\n').filter(|line| line.ends_with(b"\n")) {
+        let Ok(value) = serde_json::from_slice::<Value>(line) else { continue };
+        let Some(step) = value.get("step").and_then(Value::as_u64).filter(|step| *step <= done) else { continue };
+        match value.get("split").and_then(Value::as_str) {
+            Some(split) => _ = written.scores.insert((step, split.to_owned())),
+            None => written.steps = written.steps.max(step),
+        }
+        keep.extend_from_slice(line);
+    }
+    if keep.len() != bytes.len() {
+        write_file(path, &keep)?;
+    }
+    Ok(written)
 }
 
 #[cfg(test)]
@@ -88,7 +102,9 @@ mod tests {
             log.line(&serde_json::json!({"step": step})).unwrap();
         }
         fs::write(&path, [fs::read(&path).unwrap(), b"{\"step\": 2".to_vec()].concat()).unwrap();
-        cut_metrics(&path, 3).unwrap();
+        assert_eq!(cut_metrics(&path, 3).unwrap(), Written { steps: 3, ..Written::default() });
         assert_eq!(fs::read_to_string(&path).unwrap(), "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n");
+        log.line(&serde_json::json!({"step": 3, "split": "dev"})).unwrap();
+        assert_eq!(cut_metrics(&path, 3).unwrap().scores, HashSet::from([(3, "dev".to_owned())]));
     }
 }

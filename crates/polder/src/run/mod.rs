@@ -25,7 +25,7 @@ use serde_json::Value;
 pub use atomic::write_file;
 pub use checkpoint::{Checkpoint, Checkpoints, State};
 pub use lock::RunLock;
-pub use metrics::{MetricsLog, cut_metrics};
+pub use metrics::{MetricsLog, Written, cut_metrics};
 pub use resume::{CHANGEABLE, Difference, check_headers, check_plan, differences};
 
 use crate::error::{Error, Result};

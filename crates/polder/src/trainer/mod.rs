@@ -3,6 +3,7 @@
 mod data;
 mod finish;
 mod method;
+mod restore;
 mod scores;
 mod session;
 mod start;
@@ -33,7 +34,7 @@ use crate::in_place::InPlace;
 use crate::model::Model;
 use crate::objective::{PassLayout, PromptLoss};
 use crate::plan::Plan;
-use crate::run::{MetricsLog, RunFolder, check_plan, cut_metrics, write_file};
+use crate::run::{MetricsLog, RunFolder, check_plan, write_file};
 use finish::Ending;
 use session::Session;
 use start::History;
@@ -128,7 +129,7 @@ fn open_log(
         Some(log) => {
             start::catch_up(params, from, &log, &header)?;
             let (writer, log) = Writer::open_for_append(log.path(), Durability::Process)?;
-            cut_metrics(&run.metrics(), log.steps())?;
+            restore::restore_metrics(run, &log, &plan.config, method)?;
             run.write_plan(&plan.to_json())?;
             (writer, History::of(&log)?)
         }

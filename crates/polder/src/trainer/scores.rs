@@ -81,9 +81,16 @@ pub(super) fn keep(
     best: bool,
 ) -> Result<()> {
     log.append(&Record::Evaluation(record.clone()))?;
+    watch.event(&event(history, &record, best));
+    history.evaluations.push(record);
+    Ok(())
+}
+
+/// What observers hear of a score that comes after this history.
+pub(super) fn event(history: &History, record: &Evaluation, best: bool) -> Event {
     let more = |key: &str| record.more.get(key);
     let ends = more("interval").and_then(|v| Some((v.get(0)?.as_f64()?, v.get(1)?.as_f64()?)));
-    watch.event(&Event::Evaluated {
+    Event::Evaluated {
         step: history.done,
         split: record.name.clone(),
         metric: record.metric.clone(),
@@ -95,9 +102,7 @@ pub(super) fn keep(
         seconds: more("seconds").and_then(serde_json::Value::as_f64).unwrap_or_default(),
         forwards: history.all_forwards() + more("forwards").and_then(serde_json::Value::as_u64).unwrap_or_default(),
         best,
-    });
-    history.evaluations.push(record);
-    Ok(())
+    }
 }
 
 /// What chooses the best weights.
@@ -130,6 +135,16 @@ impl Choice {
             Self::Loss => new < old,
             Self::Score(_) => new > old,
         }
+    }
+
+    /// Whether a score that comes after this history is the best on the dev rows so far.
+    ///
+    /// The untouched weights are no candidate: they lie where they came from.
+    pub(super) fn is_best(self, history: &History, record: &Evaluation) -> bool {
+        let rival = self.best(history).and_then(|e| self.value(e));
+        record.name == DEV
+            && record.step > 0
+            && self.value(record).is_some_and(|new| rival.is_none_or(|old| self.better(new, old)))
     }
 
     /// The first of the best dev scores that any step reached.

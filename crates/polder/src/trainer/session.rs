@@ -88,10 +88,7 @@ impl Session<'_> {
             return Ok(());
         }
         let record = self.score(DEV, &self.data.dev)?;
-        // The untouched weights are no candidate: they lie where they came from.
-        let choice = Choice::of(self.config)?;
-        let rival = choice.best(self.history).and_then(|e| choice.value(e));
-        let best = step > 0 && choice.value(&record).is_some_and(|new| rival.is_none_or(|old| choice.better(new, old)));
+        let best = Choice::of(self.config)?.is_best(self.history, &record);
         if best {
             self.save_best(step)?;
         }

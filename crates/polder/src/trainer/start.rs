@@ -31,17 +31,20 @@ impl History {
     pub(super) fn of(trajectory: &Trajectory) -> Result<Self> {
         let mut history = Self { done: trajectory.steps(), ended: trajectory.end().is_some(), ..Self::default() };
         for record in trajectory.records() {
-            match record? {
-                Record::Step(step) => history.forwards += step.losses.len() as u64,
-                Record::Evaluation(evaluation) => history.evaluations.push(evaluation),
-                Record::Note(_) | Record::End(_) => {}
-            }
+            history.add(record?);
         }
         Ok(history)
     }
-}
 
-impl History {
+    /// Takes note of what a record says.
+    pub(super) fn add(&mut self, record: Record) {
+        match record {
+            Record::Step(step) => self.forwards += step.losses.len() as u64,
+            Record::Evaluation(evaluation) => self.evaluations.push(evaluation),
+            Record::Note(_) | Record::End(_) => {}
+        }
+    }
+
     /// Forward passes of a whole batch so far, evaluations counted as so many batches.
     pub(super) fn all_forwards(&self) -> u64 {
         let of = |e: &Evaluation| e.more.get("forwards").and_then(serde_json::Value::as_u64).unwrap_or_default();
