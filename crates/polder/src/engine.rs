@@ -8,6 +8,7 @@ use polder_perturb::{CpuReader, ParamSet, Points};
 use serde::Serialize;
 
 use crate::error::Result;
+use crate::timed::{Clock, Timed};
 
 /// What forward passes cost so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -39,12 +40,19 @@ pub struct Engine<'a> {
     sequences: AtomicU64,
     tokens: AtomicU64,
     passes: AtomicU64,
+    clock: Option<&'a Clock>,
 }
 
 impl<'a> Engine<'a> {
     /// The model, reading these weights.
     pub fn new(model: &'a dyn LanguageModel, params: &'a ParamSet) -> Self {
-        Self { model, params, sequences: 0.into(), tokens: 0.into(), passes: 0.into() }
+        Self { model, params, sequences: 0.into(), tokens: 0.into(), passes: 0.into(), clock: None }
+    }
+
+    /// Times the parts of every pass from now on.
+    pub fn timed_by(mut self, clock: &'a Clock) -> Self {
+        self.clock = Some(clock);
+        self
     }
 
     /// The weights.
@@ -63,7 +71,10 @@ impl<'a> Engine<'a> {
         self.tokens.fetch_add(count * tokens.rows() as u64, Ordering::Relaxed);
         self.passes.fetch_add(1, Ordering::Relaxed);
         let reader = CpuReader::new(self.params, points);
-        let log_probs = self.model.log_probs(&reader, tokens)?;
+        let log_probs = match self.clock {
+            None => self.model.log_probs(&reader, tokens)?,
+            Some(clock) => self.model.log_probs(&Timed::new(&reader, clock), tokens)?,
+        };
         // Not rounded to f32: that alone would move a projected gradient at λ = 1e-3 by some 1e-4.
         Ok(log_probs.to_dtype(DType::F64)?.to_vec1()?)
     }

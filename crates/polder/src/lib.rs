@@ -24,6 +24,7 @@ pub mod replay;
 pub mod report;
 pub mod run;
 pub mod scoring;
+pub mod timed;
 pub mod trainer;
 
 pub use error::{Error, Result};

@@ -78,6 +78,7 @@ fn a_plan_counts_what_the_run_will_take() {
     assert!(!place.path("runs").exists(), "a plan writes nothing");
     let said = text(&succeed(&["plan", str(&config), "--measure"]).stdout);
     assert!(said.contains("forwards   2 a step, 80 in training") && said.contains("s a step"), "{said}");
+    assert!(said.contains("of a step: products of linear layers "), "{said}");
     assert!(text(&succeed(&["plan", "--keys"]).stdout).contains("estimator.two-point.eps"));
 }
 

@@ -104,13 +104,16 @@ fn a_run_in_pieces_is_the_run_in_one() {
     assert_eq!(weights(&whole.join("final")), weights(&again.join("final")));
 }
 
+/// What happens to a file of weights.
+type Damage = fn(&mut Vec<u8>);
+
 #[test]
 fn a_damaged_checkpoint_is_not_resumed_from() {
     let place = Place::llama();
     let config = place.config("damage.toml", "", &tables("f32", "1e-2"));
     let whole = train(&place, &config, "whole", &["steps=20"]);
     // The last weight of the file: one bit of it, all of it, and a file cut short.
-    let damages: [(&str, fn(&mut Vec<u8>)); 3] = [
+    let damages: [(&str, Damage); 3] = [
         ("not those that were saved", |bytes| {
             let last = bytes.len() - 3;
             bytes[last] ^= 1;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use polder::config::{Config, KEYS};
-use polder::plan::{Measured, Plan, measure};
+use polder::plan::{Measured, Parts, Plan, measure};
 use serde_json::json;
 
 use super::Ended;
@@ -29,6 +29,7 @@ pub(super) fn run(arguments: &PlanArgs) -> Result<Ended> {
         print(plan.to_string().trim_end())?;
         if let Some(measured) = measured {
             print(times(&measured))?;
+            print(parts(&measured.parts))?;
             if measured.probe != plan.config.probe {
                 print("note       steps with the read probe were timed; in-place probes take longer")?;
             }
@@ -44,6 +45,21 @@ fn times(measured: &Measured) -> String {
         super::pace::time(*run),
         1000.0 * example
     )
+}
+
+fn parts(parts: &Parts) -> String {
+    let Parts { linear, head, directions, update, attention, elementwise, other } = parts;
+    let named = [
+        ("products of linear layers", linear),
+        ("head", head),
+        ("directions", directions),
+        ("update", update),
+        ("attention", attention),
+        ("norms and activations", elementwise),
+        ("other", other),
+    ];
+    let shares: Vec<String> = named.iter().map(|(name, share)| format!("{name} {:.0} %", 100.0 * *share)).collect();
+    format!("           of a step: {}", shares.join(", "))
 }
 
 fn keys() -> String {

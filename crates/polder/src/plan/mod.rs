@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use cost::{Cost, Disk, Forwards, Memory};
-pub use measure::{Measured, measure};
+pub use measure::{Measured, Parts, measure};
 
 use crate::config::Config;
 use crate::error::{Error, Result};

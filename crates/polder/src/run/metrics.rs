@@ -104,6 +104,7 @@ mod tests {
         fs::write(&path, [fs::read(&path).unwrap(), b"{\"step\": 2".to_vec()].concat()).unwrap();
         assert_eq!(cut_metrics(&path, 3).unwrap(), Written { steps: 3, ..Written::default() });
         assert_eq!(fs::read_to_string(&path).unwrap(), "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n");
+        let mut log = MetricsLog::append_to(&path).unwrap();
         log.line(&serde_json::json!({"step": 3, "split": "dev"})).unwrap();
         assert_eq!(cut_metrics(&path, 3).unwrap().scores, HashSet::from([(3, "dev".to_owned())]));
     }
