@@ -90,6 +90,13 @@ pub enum Error {
     /// A task without data.
     #[error("the key `task.data` is missing\nhint: give a folder with train, validation and test files, or one file")]
     NoData,
+    /// The data is not where it is said to be.
+    #[error("`{}`, named by `task.data`, is not there\nhint: give a folder with train, validation and test files, or one \
+             file; paths of --set start at the working folder, those in a file at its folder", path.display())]
+    NoSuchData {
+        /// The place.
+        path: PathBuf,
+    },
     /// The model has no tokenizer.
     #[error("`{}` holds no tokenizer\nhint: put its tokenizer.json beside the weights", path.display())]
     NoTokenizer {

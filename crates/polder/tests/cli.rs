@@ -80,6 +80,8 @@ fn a_plan_counts_what_the_run_will_take() {
     assert!(said.contains("forwards   2 a step, 80 in training") && said.contains("s a step"), "{said}");
     assert!(said.contains("of a step: products of linear layers "), "{said}");
     assert!(text(&succeed(&["plan", "--keys"]).stdout).contains("estimator.two-point.eps"));
+    let said = fail(&["plan", str(&config), "--set", "task.data=nope"]);
+    assert!(said.contains("nope`, named by `task.data`, is not there") && said.contains("hint: "), "{said}");
 }
 
 #[test]

@@ -84,14 +84,23 @@ pub fn check_plan(old: &Value, new: &Value, done: u64, steps_bind: bool) -> Resu
 
 /// Refuses a log whose header is not that of the run to go on with (the base weights are compared elsewhere).
 ///
+/// Evaluation rows may be others, since no choice is made by them; dev rows may not: scores of other rows can't be held
+/// against each other.
+///
 /// # Errors
 /// [`Error::PlanChanged`] with every field that differs.
 pub fn check_headers(old: &Header, new: &Header) -> Result<()> {
+    // Logs of earlier versions do not say which dev rows they had.
+    let dev_is_known = [old, new].iter().all(|header| header.settings.contains_key("dev"));
     let value = |header: &Header| {
         let mut value = serde_json::to_value(header).unwrap_or_default();
         if let Some(fields) = value.as_object_mut() {
-            for key in ["polder", "base", "model", "steps", "settings"] {
+            let settings = fields.remove("settings").unwrap_or_default();
+            for key in ["polder", "base", "model", "steps"] {
                 fields.remove(key);
+            }
+            if let Some(dev) = settings.get("dev").filter(|_| dev_is_known) {
+                fields.insert("dev rows (their hash)".to_owned(), dev.clone());
             }
             // What changes with the rows is a hash, which says nothing to a reader by itself.
             if let Some(data) = fields.remove("data") {
@@ -164,6 +173,26 @@ mod tests {
             let text = check_plan(&plan(5, old, "a"), &plan(9, "train", "b"), 1, false).unwrap_err().to_string();
             assert!(text.contains("`eval.limit` was 5 and is now 9"), "{text}");
         }
+    }
+
+    #[test]
+    fn other_dev_rows_are_refused_and_other_evaluation_rows_are_not() {
+        let header = |settings: Value| -> Header {
+            let digest = "0".repeat(64);
+            let header = json!({
+                "polder": "0.1.0", "base": digest, "model": {"path": "m"}, "data": "rows", "seed": 0, "steps": 10,
+                "law": "gaussian", "directions": 1, "estimator": {"name": "two-point", "settings": {}},
+                "optimizer": {"name": "sgd", "settings": {}}, "schedule": {}, "dtype": "f32", "rounding": "nearest",
+                "arithmetic": "f32", "probe": "streamed", "trainable": ["all"], "trainable_elements": 1,
+                "settings": settings,
+            });
+            serde_json::from_value(header).unwrap()
+        };
+        let old = header(json!({"dev": "a", "eval": "a"}));
+        assert!(check_headers(&old, &header(json!({"dev": "a", "eval": "b"}))).is_ok());
+        let said = check_headers(&old, &header(json!({"dev": "b", "eval": "a"}))).unwrap_err().to_string();
+        assert!(said.contains("dev rows") && !said.contains("training rows"), "{said}");
+        assert!(check_headers(&header(json!({})), &old).is_ok(), "a log of an earlier version");
     }
 
     #[test]

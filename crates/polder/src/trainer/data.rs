@@ -28,6 +28,10 @@ pub struct TaskData {
     pub notes: Vec<String>,
     /// A content hash of the training examples as the losses see them: ids, scored tokens, gold.
     pub fingerprint: String,
+    /// The same of the dev examples, which choose the best weights.
+    pub dev_fingerprint: String,
+    /// The same of the evaluation examples.
+    pub eval_fingerprint: String,
 }
 
 impl TaskData {
@@ -38,6 +42,9 @@ impl TaskData {
     pub fn prepare(config: &Config, encoder: &Encoder) -> Result<Self> {
         let task = task_of(config)?;
         let data = config.task.data.as_ref().ok_or(Error::NoData)?;
+        if !data.exists() {
+            return Err(Error::NoSuchData { path: data.clone() });
+        }
         let drawn = sample(&DataFolder::open(data)?, &task, &config.sample_spec(), config.task.seed)?;
         let Sample { train, dev, eval, eval_split, mut notes } = drawn;
         let encode = |rows: &[polder_tasks::Drawn]| -> Result<Vec<EncodedExample>> {
@@ -53,6 +60,8 @@ impl TaskData {
             kind: task.loss(),
             metric: task.metric(),
             fingerprint: fingerprint(&train),
+            dev_fingerprint: fingerprint(&dev),
+            eval_fingerprint: fingerprint(&eval),
             train,
             dev,
             eval,

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::config::{self, Config};
 use crate::error::Result;
 use crate::in_place::AfterMoves;
+use crate::trainer::TaskData;
 
 /// The algorithm of a run.
 #[derive(Debug)]
@@ -51,16 +52,18 @@ impl Method {
     ///
     /// # Errors
     /// Weights that can't be read.
-    pub fn header(&self, config: &Config, params: &ParamSet, data: &str) -> Result<Header> {
+    pub fn header(&self, config: &Config, params: &ParamSet, data: &TaskData) -> Result<Header> {
         let mut settings = Map::new();
         settings.insert("batch".to_owned(), json!(config.batch));
         settings.insert("task".to_owned(), json!(config.task));
         settings.insert("max_length".to_owned(), json!(config.max_length));
+        settings.insert("dev".to_owned(), json!(data.dev_fingerprint));
+        settings.insert("eval".to_owned(), json!(data.eval_fingerprint));
         Ok(Header {
             polder: env!("CARGO_PKG_VERSION").to_owned(),
             base: Digest(params.digest()?),
             model: Origin { path: config.model.path.display().to_string(), revision: None },
-            data: data.to_owned(),
+            data: data.fingerprint.clone(),
             seed: config.seed,
             steps: config.steps,
             law: self.mode.law.name().to_owned(),

@@ -124,7 +124,7 @@ fn open_log(
     log: Option<Trajectory>,
 ) -> Result<(Writer, History)> {
     let params = &model.loaded.params;
-    let header = method.header(&plan.config, params, &plan.data.fingerprint)?;
+    let header = method.header(&plan.config, params, &plan.data)?;
     let opened = match log {
         Some(log) => {
             start::catch_up(params, from, &log, &header)?;

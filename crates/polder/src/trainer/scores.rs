@@ -6,7 +6,7 @@ use polder_tasks::{EncodedExample, Metric};
 
 use super::data::TaskData;
 use super::start::History;
-use super::stop::Stop;
+use super::stop::{Stop, Stopped};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -31,6 +31,9 @@ pub(super) struct Scorer<'a> {
     pub(super) config: &'a Config,
     pub(super) data: &'a TaskData,
     pub(super) stop: &'a Stop,
+    /// Whether it is the first thing that this process does for the run. The end of its time then waits for it, or a run
+    /// whose every process has too little time for an evaluation would never get past it.
+    pub(super) first: bool,
 }
 
 impl Scorer<'_> {
@@ -46,9 +49,13 @@ impl Scorer<'_> {
         examples: &[EncodedExample],
         watch: &mut dyn Observer,
     ) -> Result<Evaluation> {
-        let Self { config, data, stop } = self;
+        let Self { config, data, stop, first } = self;
         watch.event(&Event::Evaluating { step, split: name.to_owned(), examples: examples.len() });
-        let on_pass = &mut |_| if stop.now().is_some() { Err(Error::Stopped) } else { Ok(()) };
+        let on_pass = &mut |_| match stop.now() {
+            Some(Stopped::TimeUp) if *first => Ok(()),
+            Some(_) => Err(Error::Stopped),
+            None => Ok(()),
+        };
         let found = evaluate(engine, examples, data.kind, data.metric, ROWS_A_PASS, on_pass)?;
         let batch = config.batch.size(data.train.len()).max(1);
         let mut more = serde_json::Map::new();
@@ -83,6 +90,7 @@ pub(super) fn keep(
     log.append(&Record::Evaluation(record.clone()))?;
     watch.event(&event(history, &record, best));
     history.evaluations.push(record);
+    history.moved = true;
     Ok(())
 }
 

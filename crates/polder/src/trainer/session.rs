@@ -60,6 +60,7 @@ impl Session<'_> {
         let (start, rows) = (Instant::now(), self.engine.counts());
         let report = stepper.step(self.history.done, self.log)?;
         self.history.done += 1;
+        self.history.moved = true;
         self.history.forwards += report.forwards;
         self.watch.event(&Event::Step {
             step: self.history.done,
@@ -98,7 +99,8 @@ impl Session<'_> {
     /// Scores examples at the weights as they are.
     fn score(&mut self, name: &str, examples: &[EncodedExample]) -> Result<Evaluation> {
         let step = self.history.done;
-        let scorer = Scorer { config: self.config, data: self.data, stop: self.stop };
+        let (config, data, stop, first) = (self.config, self.data, self.stop, !self.history.moved);
+        let scorer = Scorer { config, data, stop, first };
         scorer.score(self.engine, name, step, examples, self.watch)
     }
 

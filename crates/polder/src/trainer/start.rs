@@ -24,6 +24,8 @@ pub(super) struct History {
     pub(super) forwards: u64,
     /// Whether the run ended at its last step.
     pub(super) ended: bool,
+    /// Whether this process has added anything to the log.
+    pub(super) moved: bool,
 }
 
 impl History {
