@@ -24,7 +24,8 @@ const WIDTH: f64 = 800.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 60.0;
 const TOP: f64 = 30.0;
-const RIGHT: f64 = 10.0;
+/// Room for half of a label under the last tick.
+const RIGHT: f64 = 28.0;
 const BOTTOM: f64 = 30.0;
 const COLOURS: [&str; 5] = ["#1f5fa8", "#d9822b", "#2f8f5b", "#a83279", "#666666"];
 
