@@ -10,8 +10,9 @@ impl ParamSet {
     /// A BLAKE3 hash of all weights.
     ///
     /// Over the parameters in the order of their names: length of the name (u64) and name, length and name of the
-    /// storage type, rank and shape (u64 each), the weights, then the bytes that they carry; all little-endian. Sets of equal weights have equal
-    /// digests however they were loaded, and any change of a bit, name, shape or storage type changes it.
+    /// storage type, rank and shape (u64 each), the weights, then the bytes that they carry; all little-endian. Sets of
+    /// equal weights have equal digests however they were loaded, and any change of a bit, name, shape or storage type
+    /// changes it.
     ///
     /// # Errors
     /// Weights that can't be read from their device; a storage type without a byte order of its own.
