@@ -1,7 +1,8 @@
 //! From an estimate to the exact coefficients of an update, and from those to weights.
 
 use polder_perturb::rounding::Rounding;
-use polder_perturb::{Law, ParamSet, Seed, update};
+use polder_perturb::update::{self, Change};
+use polder_perturb::{Law, ParamSet, Seed};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -56,6 +57,16 @@ pub trait Optimizer: std::fmt::Debug + Send {
     /// # Errors
     /// A storage type that updates don't handle.
     fn apply(&mut self, params: &ParamSet, mode: &UpdateMode, applied: &Applied) -> Result<()>;
+
+    /// Changes the weights by updates one after the other: what [`apply`](Self::apply) of each would do, bit for bit.
+    ///
+    /// An optimiser that can goes through the weights once for all of them.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    fn apply_all(&mut self, params: &ParamSet, mode: &UpdateMode, all: &[Applied]) -> Result<()> {
+        all.iter().try_for_each(|applied| self.apply(params, mode, applied))
+    }
 
     /// [`decide`](Self::decide), then [`apply`](Self::apply).
     ///
@@ -140,8 +151,17 @@ impl Optimizer for Sgd {
     }
 
     fn apply(&mut self, params: &ParamSet, mode: &UpdateMode, applied: &Applied) -> Result<()> {
-        let rule = update::Sgd { decay: applied.decay };
-        update::visit(params, mode.law, &applied.terms, &rule, mode.rounding, applied.rounding_seed)?;
+        self.apply_all(params, mode, std::slice::from_ref(applied))
+    }
+
+    fn apply_all(&mut self, params: &ParamSet, mode: &UpdateMode, all: &[Applied]) -> Result<()> {
+        let rules: Vec<update::Sgd> = all.iter().map(|applied| update::Sgd { decay: applied.decay }).collect();
+        let changes: Vec<Change<'_>> = all
+            .iter()
+            .zip(&rules)
+            .map(|(a, rule)| Change { terms: &a.terms, rule, rounding_seed: a.rounding_seed })
+            .collect();
+        update::visit_each(params, mode.law, &changes, mode.rounding)?;
         Ok(())
     }
 }

@@ -15,7 +15,8 @@ use polder_perturb::rounding::Rounding;
 use polder_perturb::{Law, ParamSet, Seed, direction};
 use serde_json::json;
 
-const STEPS: u64 = 40;
+/// More than two walks of a replay.
+const STEPS: u64 = 150;
 const RUN: Seed = Seed(2024);
 
 /// A matrix, a vector and a frozen matrix; 48 weights, 40 of them trainable.
@@ -120,7 +121,7 @@ fn replay_reaches_the_bits_of_the_run() {
         let mut seen = Vec::new();
         let done = replay(&again, &log, log.steps(), &mut |step| seen.push(step)).unwrap();
         assert_eq!((done.steps, done.verified), (STEPS, Some(digest(&params))));
-        assert_eq!(seen, (1..=STEPS).collect::<Vec<_>>());
+        assert_eq!(seen, [64, 128, STEPS], "heard of after each walk");
         assert_eq!(digest(&again), digest(&params), "{:?} {:?}", plan.dtype, plan.mode);
 
         // In two parts: from a checkpoint after 17 steps.

@@ -2,7 +2,7 @@
 //!
 //! [`visit`] walks the trainable parameters in blocks, makes all terms of a block in one pass, applies an elementwise
 //! [`Rule`] and stores the result as the parameter is stored. The bits depend neither on the number of threads nor on
-//! the size of a block.
+//! the size of a block. [`visit_each`] makes many changes in one walk.
 
 mod rule;
 mod store;
@@ -18,6 +18,7 @@ use rayon::prelude::*;
 pub use rule::{Add, Rule, Sgd};
 
 use crate::carried;
+use crate::cpu::prefetch::prefetch;
 use crate::direction::{self, Law, Seed};
 use crate::error::{Error, Result};
 use crate::param::{Param, ParamSet};
@@ -26,12 +27,35 @@ use store::Narrow;
 
 /// Elements of a block: weights, terms and random bits of one stay in the first two caches.
 const BLOCK: usize = 4096;
+/// Elements that are made while as many weights are on their way from memory.
+const STRETCH: usize = 512;
+
+/// One change of all weights: `x ← rule(x, Σ coeff·u(seed))`.
+#[derive(Clone, Copy)]
+pub struct Change<'a> {
+    /// The terms, added in this order; one of coefficient 0 is no term.
+    pub terms: &'a [(Seed, f32)],
+    /// What becomes of a weight.
+    pub rule: &'a dyn Rule,
+    /// The seed of the random bits of stochastic rounding: each step has its own.
+    pub rounding_seed: Seed,
+}
+
+impl Change<'_> {
+    fn terms(&self) -> impl Iterator<Item = (Seed, f32)> {
+        self.terms.iter().copied().filter(|(_, coeff)| *coeff != 0.0)
+    }
+
+    /// Whether it leaves every bit of this parameter as it is.
+    fn spares(&self, param: &Param) -> bool {
+        self.rule.rests(param) && self.terms().next().is_none()
+    }
+}
 
 /// Applies `x ← rule(x, g)` to every trainable parameter, where `g = Σ coeff·u(law, seed)`.
 ///
-/// `g` is formed in f32 by fused multiply-adds onto 0 in the order of the terms; a term of coefficient 0 is no term.
-/// A weight of 16 or 24 bits is widened to f32, and the result is stored with `rounding`, whose random bits are those of
-/// `rounding_seed` (give each step its own). An f32 weight is what the rule makes of it; an f64 weight is changed by
+/// `g` is formed in f32 by fused multiply-adds onto 0 in the order of the terms. A weight of 16 or 24 bits is widened to
+/// f32, and the result is stored with `rounding`. An f32 weight is what the rule makes of it; an f64 weight is changed by
 /// [`Rule::apply64`]. Where no term is left, only parameters are visited which the rule changes at `g = 0`, so a step
 /// of coefficient 0 leaves every bit as it was.
 ///
@@ -46,15 +70,30 @@ pub fn visit(
     rounding: Rounding,
     rounding_seed: Seed,
 ) -> Result<()> {
-    let terms: Vec<_> = terms.iter().copied().filter(|(_, coeff)| *coeff != 0.0).collect();
-    let visited = || params.iter().filter(|p| p.trainable && !(terms.is_empty() && rule.rests(p)));
-    if let Some(param) =
-        visited().find(|p| !matches!(p.tensor.dtype(), DType::F32 | DType::F64 | DType::BF16 | DType::F16))
-    {
+    visit_each(params, law, &[Change { terms, rule, rounding_seed }], rounding)
+}
+
+/// Applies changes one after the other, as calls of [`visit`] would: the same bits.
+///
+/// All of them are made to a block of weights before the next block is visited, so however many there are, the weights
+/// go through memory once: what a replay needs.
+///
+/// # Errors
+/// As [`visit`].
+pub fn visit_each(params: &ParamSet, law: Law, changes: &[Change<'_>], rounding: Rounding) -> Result<()> {
+    let visits = params.iter().filter(|p| p.trainable).map(|param| {
+        let changes: Vec<Change<'_>> = changes.iter().copied().filter(|c| !c.spares(param)).collect();
+        Pass { param, law, changes, rounding }
+    });
+    let visits: Vec<Pass<'_>> = visits.filter(|pass| !pass.changes.is_empty()).collect();
+    let can = |pass: &&Pass<'_>| {
+        !matches!(pass.param.tensor.dtype(), DType::F32 | DType::F64 | DType::BF16 | DType::F16)
+    };
+    if let Some(Pass { param, .. }) = visits.iter().find(can) {
         return Err(Error::DType { what: param.name.clone(), dtype: param.tensor.dtype(), path: "the update" });
     }
-    for param in visited() {
-        param.tensor.inplace_op1(&Pass { param, law, terms: &terms, rule, rounding, rounding_seed })?;
+    for pass in &visits {
+        pass.param.tensor.inplace_op1(pass)?;
     }
     Ok(())
 }
@@ -63,10 +102,9 @@ pub fn visit(
 struct Pass<'a> {
     param: &'a Param,
     law: Law,
-    terms: &'a [(Seed, f32)],
-    rule: &'a dyn Rule,
+    /// Those that do not spare the parameter.
+    changes: Vec<Change<'a>>,
     rounding: Rounding,
-    rounding_seed: Seed,
 }
 
 impl InplaceOp1 for Pass<'_> {
@@ -80,18 +118,18 @@ impl InplaceOp1 for Pass<'_> {
         };
         match storage {
             CpuStorage::F32(x) => {
-                self.blocks(part(x, from, to)?, |start, x, g| self.rule.apply(self.param, start, x, g))
+                self.blocks(part(x, from, to)?, |c, start, x, g| c.rule.apply(self.param, start, x, g))
             }
             CpuStorage::F64(x) => {
-                self.blocks(part(x, from, to)?, |start, x, g| self.rule.apply64(self.param, start, x, g));
+                self.blocks(part(x, from, to)?, |c, start, x, g| c.rule.apply64(self.param, start, x, g));
             }
             CpuStorage::BF16(x) => match &self.param.carried {
                 Some(carried) => {
                     carried.inplace_op1(&CarriedPass { of: self, high: RefCell::new(part(x, from, to)?) })?;
                 }
-                None => self.blocks(part(x, from, to)?, |start, x, g| self.narrow(start, x, g)),
+                None => self.blocks(part(x, from, to)?, |c, start, x, g| self.narrow(c, start, x, g)),
             },
-            CpuStorage::F16(x) => self.blocks(part(x, from, to)?, |start, x, g| self.narrow(start, x, g)),
+            CpuStorage::F16(x) => self.blocks(part(x, from, to)?, |c, start, x, g| self.narrow(c, start, x, g)),
             _ => candle_core::bail!("the storage of `{}` cannot be updated", self.param.name),
         }
         Ok(())
@@ -129,13 +167,16 @@ fn part<T>(x: &mut [T], from: usize, to: usize) -> candle_core::Result<&mut [T]>
 }
 
 impl Pass<'_> {
-    /// Calls `change(start, block, terms of the block)` on every block, in parallel where there are several.
-    fn blocks<T: Send>(&self, x: &mut [T], change: impl Fn(usize, &mut [T], &[f32]) + Sync) {
+    /// Calls `apply(change, start, block, terms of the block)` for every change of every block, in parallel where there are
+    /// several blocks.
+    fn blocks<T: Send>(&self, x: &mut [T], apply: impl Fn(&Change<'_>, usize, &mut [T], &[f32]) + Sync) {
         let one = |(i, x): (usize, &mut [T])| {
             let mut g = [0f32; BLOCK];
             let (start, g) = (i * BLOCK, &mut g[..x.len()]);
-            self.add_terms(start, g);
-            change(start, x, g);
+            for (n, change) in self.changes.iter().enumerate() {
+                self.make(change, start, g, if n == 0 { Some(&*x) } else { None });
+                apply(change, start, x, g);
+            }
         };
         if x.len() <= BLOCK {
             x.chunks_mut(BLOCK).enumerate().for_each(one);
@@ -144,10 +185,19 @@ impl Pass<'_> {
         }
     }
 
-    /// Adds all terms of a block to `g`.
-    fn add_terms(&self, start: usize, g: &mut [f32]) {
-        for &(seed, coeff) in self.terms {
-            direction::add_scaled(self.law, seed, self.param.key, start as u64, coeff, g);
+    /// Writes a change's `g` of the elements from `start` on.
+    ///
+    /// `weights`, if given, are the block's, not read yet: they are fetched into the cache while the terms are made.
+    fn make<T>(&self, change: &Change<'_>, start: usize, g: &mut [f32], weights: Option<&[T]>) {
+        for (i, g) in g.chunks_mut(STRETCH).enumerate() {
+            let at = i * STRETCH;
+            if let Some(weights) = weights {
+                prefetch(&weights[at..at + g.len()]);
+            }
+            g.fill(0.0);
+            for (seed, coeff) in change.terms() {
+                direction::add_scaled(self.law, seed, self.param.key, (start + at) as u64, coeff, g);
+            }
         }
     }
 
@@ -155,33 +205,33 @@ impl Pass<'_> {
     fn carried(&self, start: usize, high: &mut [bf16], low: &mut [u8]) {
         let (mut g, mut wide, mut random) = ([0f32; BLOCK], [0f32; BLOCK], [0u16; BLOCK]);
         let (g, wide) = (&mut g[..high.len()], &mut wide[..high.len()]);
-        self.add_terms(start, g);
-        carried::widen(high, low, wide);
-        self.rule.apply(self.param, start, wide, g);
-        let random = match self.rounding {
-            Rounding::Nearest => None,
-            Rounding::Stochastic => {
-                let random = &mut random[..high.len()];
-                direction::fill_bits(self.rounding_seed, self.param.key, start as u64, random);
-                Some(&*random)
-            }
-        };
-        carried::store(wide, random, high, low);
+        for (n, change) in self.changes.iter().enumerate() {
+            self.make(change, start, g, if n == 0 { Some(&*high) } else { None });
+            carried::widen(high, low, wide);
+            change.rule.apply(self.param, start, wide, g);
+            carried::store(wide, self.random(change, start, &mut random[..high.len()]), high, low);
+        }
     }
 
-    /// A block of 16-bit weights: widened, changed, rounded.
-    fn narrow<T: Narrow>(&self, start: usize, x: &mut [T], g: &[f32]) {
-        let mut wide = [0f32; BLOCK];
+    /// A change to a block of 16-bit weights: widened, changed, rounded.
+    fn narrow<T: Narrow>(&self, change: &Change<'_>, start: usize, x: &mut [T], g: &[f32]) {
+        let (mut wide, mut random) = ([0f32; BLOCK], [0u16; BLOCK]);
         let wide = &mut wide[..x.len()];
         T::widen(x, wide);
-        self.rule.apply(self.param, start, wide, g);
+        change.rule.apply(self.param, start, wide, g);
+        match self.random(change, start, &mut random[..x.len()]) {
+            None => T::nearest(wide, x),
+            Some(random) => T::stochastic(wide, random, x),
+        }
+    }
+
+    /// The random bits of a block, where rounding asks for some.
+    fn random<'b>(&self, change: &Change<'_>, start: usize, bits: &'b mut [u16]) -> Option<&'b [u16]> {
         match self.rounding {
-            Rounding::Nearest => T::nearest(wide, x),
+            Rounding::Nearest => None,
             Rounding::Stochastic => {
-                let mut random = [0u16; BLOCK];
-                let random = &mut random[..x.len()];
-                direction::fill_bits(self.rounding_seed, self.param.key, start as u64, random);
-                T::stochastic(wide, random, x);
+                direction::fill_bits(change.rounding_seed, self.param.key, start as u64, bits);
+                Some(bits)
             }
         }
     }

@@ -10,8 +10,12 @@ use super::header::{Digest, Header};
 use super::reader::Trajectory;
 use super::record::Record;
 use crate::error::{Error, Result};
-use crate::optimizer::{Optimizer, UpdateMode};
+use crate::optimizer::{Applied, Optimizer, UpdateMode};
 use crate::registry::optimizer_from;
+
+/// How many steps a walk through the weights makes: the weights go through memory once for all of them, and progress is
+/// heard of often enough.
+const STEPS_A_WALK: usize = 64;
 
 /// What a replay did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +75,9 @@ impl<'a> Replay<'a> {
 
     /// Applies steps `range` to weights that are those after `range.start` steps, with this replay's state.
     ///
-    /// `progress` is called after each step with the number of steps made so far. Where the run ended at the last of
-    /// these steps, the weights are compared with those that it logged.
+    /// Steps are made 64 at a time, block of weights by block of weights. `progress` is called after each
+    /// such walk with the number of steps made so far. Where the run ended at the last of these steps, the weights are
+    /// compared with those that it logged.
     ///
     /// # Errors
     /// Steps that the trajectory does not have; a storage type that updates don't handle; other final weights.
@@ -82,17 +87,30 @@ impl<'a> Replay<'a> {
             return Err(Error::Range { from, to, steps });
         }
         let mut ended = None;
+        let (mut waiting, mut done) = (Vec::with_capacity(STEPS_A_WALK), 0);
+        let mut walk = |waiting: &mut Vec<Applied>| -> Result<()> {
+            if !waiting.is_empty() {
+                self.optimizer.apply_all(params, &self.mode, waiting)?;
+                done += waiting.len() as u64;
+                waiting.clear();
+                progress(done);
+            }
+            Ok(())
+        };
         for record in self.trajectory.records() {
             match record? {
                 Record::Step(step) if step.step >= to => break,
                 Record::Step(step) if step.step >= from => {
-                    self.optimizer.apply(params, &self.mode, &step.applied)?;
-                    progress(step.step - from + 1);
+                    waiting.push(step.applied);
+                    if waiting.len() == STEPS_A_WALK {
+                        walk(&mut waiting)?;
+                    }
                 }
                 Record::End(end) if end.steps == to => ended = Some(end.weights),
                 _ => {}
             }
         }
+        walk(&mut waiting)?;
         if let Some(expected) = ended {
             let found = Digest(params.digest()?);
             if found != expected {

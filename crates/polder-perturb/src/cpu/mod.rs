@@ -7,6 +7,7 @@ pub(crate) mod level;
 mod math;
 mod matmul;
 mod pack;
+pub(crate) mod prefetch;
 mod rowwise;
 mod shift;
 pub(crate) mod view;

@@ -106,6 +106,25 @@ fn every_storage_follows_the_plain_formula_bit_for_bit() {
 }
 
 #[test]
+fn many_changes_in_one_walk_are_the_bits_of_many_walks() {
+    let rules = [Sgd { decay: 0.01 }, Sgd { decay: 0.0 }, Sgd { decay: 0.02 }];
+    let terms = [&TERMS[..], &[(Seed(8), 0.0)], &[(Seed(9), 2e-2)]];
+    let change = |i: usize| Change { terms: terms[i], rule: &rules[i], rounding_seed: Seed(70 + i as u64) };
+    let plain = [DType::F32, DType::F64, DType::BF16, DType::F16].map(Some);
+    for dtype in plain.into_iter().chain([None]) {
+        for rounding in Rounding::ALL {
+            let [one_by_one, at_once] = [(); 2].map(|()| dtype.map_or_else(carrying, params));
+            for i in 0..3 {
+                let c = change(i);
+                visit(&one_by_one, Law::Gaussian, c.terms, c.rule, rounding, c.rounding_seed).unwrap();
+            }
+            visit_each(&at_once, Law::Gaussian, &[0, 1, 2].map(change), rounding).unwrap();
+            assert!(values(&one_by_one) == values(&at_once), "{dtype:?} {rounding}");
+        }
+    }
+}
+
+#[test]
 fn any_number_of_threads_gives_the_same_bits() {
     let run = |threads, set: ParamSet| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
