@@ -6,7 +6,7 @@
 use candle_core::{DType, Device, Tensor};
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use polder_perturb::direction::{Law, ParamKey, Seed, add_scaled, add_scaled_pair, fill};
+use polder_perturb::direction::{Law, ParamKey, Seed, add_scaled, fill, shift};
 use polder_perturb::rounding::Rounding;
 use polder_perturb::{ParamSet, update};
 
@@ -35,11 +35,12 @@ fn adding(bencher: Bencher, law: Law) {
     });
 }
 
+/// What a forward pass does with a block of weights at two points.
 #[divan::bench(args = [Law::Gaussian, Law::Rademacher])]
-fn adding_to_a_pair(bencher: Bencher, law: Law) {
-    let (mut a, mut b) = (vec![0f32; BLOCK], vec![0f32; BLOCK]);
+fn shifting_to_a_pair(bencher: Bencher, law: Law) {
+    let (w, mut a, mut b) = (vec![0.1f32; BLOCK], vec![0f32; BLOCK], vec![0f32; BLOCK]);
     bencher.counter(ItemsCount::new(BLOCK)).counter(BytesCount::of_slice(&a)).bench_local(|| {
-        add_scaled_pair(law, Seed(1), ParamKey(2), black_box(0), 1e-3, -1e-3, black_box(&mut a), black_box(&mut b));
+        shift(law, Seed(1), ParamKey(2), black_box(0), &w, [1e-3, -1e-3], [black_box(&mut a), black_box(&mut b)]);
     });
 }
 

@@ -34,7 +34,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub(crate) use kernel::fill_bits;
-use kernel::{Job, Level};
+use kernel::{Job, Level, Then};
 use philox::{Domain, counter, philox4x32};
 
 /// The version of the specification that these directions follow.
@@ -147,39 +147,43 @@ pub fn fill(law: Law, seed: Seed, key: ParamKey, start: u64, out: &mut [f32]) {
 
 /// `acc[i] = fma(coeff, u(law, seed, key, start + i), acc[i])`: one rounding an element.
 pub fn add_scaled(law: Law, seed: Seed, key: ParamKey, start: u64, coeff: f32, acc: &mut [f32]) {
-    add_at(Level::detect(), law, seed, key, start, [coeff], [acc]);
+    add_at(Level::detect(), law, seed, key, start, coeff, acc);
 }
 
-/// Makes a direction once and adds it to two accumulators: `a[i] = fma(c0, u, a[i])` and `b[i] = fma(c1, u, b[i])`.
+/// Makes a direction once and reads a base at several points along it: `outs[k][i] = fma(coeffs[k], u, base[i])`.
 ///
-/// Where the lengths differ, the excess of the longer one is left alone.
-#[expect(clippy::too_many_arguments, reason = "a direction's four names and two accumulators with their coefficients")]
-pub fn add_scaled_pair(
+/// # Panics
+/// Base and outputs of different lengths.
+pub fn shift<const K: usize>(
     law: Law,
     seed: Seed,
     key: ParamKey,
     start: u64,
-    c0: f32,
-    c1: f32,
-    a: &mut [f32],
-    b: &mut [f32],
+    base: &[f32],
+    coeffs: [f32; K],
+    outs: [&mut [f32]; K],
 ) {
-    let len = a.len().min(b.len());
-    add_at(Level::detect(), law, seed, key, start, [c0, c1], [&mut a[..len], &mut b[..len]]);
+    shift_at(Level::detect(), law, seed, key, start, base, coeffs, outs);
 }
 
 fn fill_at(level: Level, law: Law, seed: Seed, key: ParamKey, start: u64, out: &mut [f32]) {
-    kernel::run::<1, true>(level, law, Job { seed, key, start, coeffs: [1.0], outs: [out] });
+    kernel::run::<1>(level, law, Job { seed, key, start, then: Then::Fill, outs: [out] });
 }
 
-fn add_at<const K: usize>(
+fn add_at(level: Level, law: Law, seed: Seed, key: ParamKey, start: u64, coeff: f32, acc: &mut [f32]) {
+    kernel::run::<1>(level, law, Job { seed, key, start, then: Then::Add([coeff]), outs: [acc] });
+}
+
+#[expect(clippy::too_many_arguments, reason = "a level, a direction's four names, a base, coefficients and outputs")]
+fn shift_at<const K: usize>(
     level: Level,
     law: Law,
     seed: Seed,
     key: ParamKey,
     start: u64,
+    base: &[f32],
     coeffs: [f32; K],
     outs: [&mut [f32]; K],
 ) {
-    kernel::run::<K, false>(level, law, Job { seed, key, start, coeffs, outs });
+    kernel::run::<K>(level, law, Job { seed, key, start, then: Then::Shift(base, coeffs), outs });
 }

@@ -86,9 +86,8 @@ pub fn visit_each(params: &ParamSet, law: Law, changes: &[Change<'_>], rounding:
         Pass { param, law, changes, rounding }
     });
     let visits: Vec<Pass<'_>> = visits.filter(|pass| !pass.changes.is_empty()).collect();
-    let can = |pass: &&Pass<'_>| {
-        !matches!(pass.param.tensor.dtype(), DType::F32 | DType::F64 | DType::BF16 | DType::F16)
-    };
+    let can =
+        |pass: &&Pass<'_>| !matches!(pass.param.tensor.dtype(), DType::F32 | DType::F64 | DType::BF16 | DType::F16);
     if let Some(Pass { param, .. }) = visits.iter().find(can) {
         return Err(Error::DType { what: param.name.clone(), dtype: param.tensor.dtype(), path: "the update" });
     }

@@ -25,30 +25,26 @@ pub(super) fn log_probs(x: &Panels, head: &Layer<'_>, pairs: &[(u32, u32)]) -> V
         .map(|&first| {
             let tokens = first..(first + JOB).min(head.out);
             with_scratch(|scratch| {
-                job(&head.weight, tokens.clone(), x, level, scratch);
                 let mut most = vec![f32::NEG_INFINITY; lanes];
                 let mut sums = vec![0f32; lanes];
-                for (i, tile) in scratch.tiles[..lanes * JOB].chunks_exact_mut(JOB * PANEL).enumerate() {
-                    let tile = &mut tile[..tokens.len() * PANEL];
-                    if let Some(bias) = &head.bias {
-                        for (logits, b) in tile.chunks_exact_mut(PANEL).zip(&bias[i / x.count()][tokens.clone()]) {
-                            logits.iter_mut().for_each(|y| *y += b);
-                        }
-                    }
-                    let at = i * PANEL..(i + 1) * PANEL;
-                    reduce(level, tile, &mut most[at.clone()], &mut sums[at]);
-                }
                 let begin = by_token.partition_point(|i| (pairs[*i].1 as usize) < tokens.start);
                 let end = by_token.partition_point(|i| (pairs[*i].1 as usize) < tokens.end);
                 let mut found = Vec::new();
-                for point in 0..x.points {
+                job(&head.weight, tokens.clone(), x, level, scratch, |point, panel, tile| {
+                    if let Some(bias) = &head.bias {
+                        for (logits, b) in tile.chunks_exact_mut(PANEL).zip(&bias[point][tokens.clone()]) {
+                            logits.iter_mut().for_each(|y| *y += b);
+                        }
+                    }
+                    let at = (point * x.count() + panel) * PANEL;
+                    reduce(level, tile, &mut most[at..at + PANEL], &mut sums[at..at + PANEL]);
                     for &pair in &by_token[begin..end] {
                         let (row, token) = (pairs[pair].0 as usize, pairs[pair].1 as usize);
-                        let tile = point * x.count() + row / PANEL;
-                        let logit = scratch.tiles[(tile * JOB + token - first) * PANEL + row % PANEL];
-                        found.push((point * pairs.len() + pair, logit));
+                        if row / PANEL == panel {
+                            found.push((point * pairs.len() + pair, tile[(token - first) * PANEL + row % PANEL]));
+                        }
                     }
-                }
+                });
                 (most, sums, found)
             })
         })
@@ -82,22 +78,20 @@ fn log_sum_exp(parts: impl Iterator<Item = (f32, f32)> + Clone) -> f64 {
 at_each_level! {
     /// Maximum and `Σ exp(logit − maximum)` of each lane of a tile `[tokens][PANEL]`.
     fn reduce(tile: &[f32], most: &mut [f32], sums: &mut [f32]) {
-        for lanes in (0..PANEL).step_by(16) {
-            let mut m = [f32::NEG_INFINITY; 16];
-            for logits in tile.chunks_exact(PANEL) {
-                for (m, y) in m.iter_mut().zip(&logits[lanes..lanes + 16]) {
-                    // A NaN stays: it must reach the loss.
-                    *m = if *y > *m || y.is_nan() { *y } else { *m };
-                }
+        let mut m = [f32::NEG_INFINITY; PANEL];
+        for logits in tile.chunks_exact(PANEL) {
+            for (m, y) in m.iter_mut().zip(logits) {
+                // A NaN stays: it must reach the loss.
+                *m = if *y > *m || y.is_nan() { *y } else { *m };
             }
-            let mut s = [0f32; 16];
-            for logits in tile.chunks_exact(PANEL) {
-                for l in 0..16 {
-                    s[l] += exp(logits[lanes + l] - m[l]);
-                }
-            }
-            most[lanes..lanes + 16].copy_from_slice(&m);
-            sums[lanes..lanes + 16].copy_from_slice(&s);
         }
+        let mut s = [0f32; PANEL];
+        for logits in tile.chunks_exact(PANEL) {
+            for l in 0..PANEL {
+                s[l] += exp(logits[l] - m[l]);
+            }
+        }
+        most.copy_from_slice(&m);
+        sums.copy_from_slice(&s);
     }
 }

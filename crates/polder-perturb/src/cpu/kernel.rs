@@ -1,4 +1,4 @@
-//! The inner product kernel: a group of weight rows times a panel of activation rows.
+//! The inner product kernel: groups of weight rows times panels of activation rows.
 //!
 //! `tile[g][lane] += Σ_k s[g][k]·x[k][lane]`, one fused multiply-add after the other in the order of k, for each element
 //! alone. So the bits of a product depend on its row and its column and on nothing else: not on the level, the number of
@@ -9,72 +9,103 @@
 use crate::cpu::level::Level;
 
 /// Activation rows in a panel.
-pub(super) const PANEL: usize = 32;
+pub(super) const PANEL: usize = 16;
 /// Weight rows in a group.
 pub(super) const GROUP: usize = 12;
 /// The most columns (k) of a block; a longer row goes on in the next block with the same accumulators.
 pub(super) const DEPTH: usize = 768;
 /// Elements from one weight row to the next in a block; not a power of two, so that rows lie in different cache sets.
 pub(super) const STRIDE: usize = DEPTH + 16;
+/// Columns that go through all groups before the next ones: those of a panel, or of two, stay in the first cache.
+const SLICE: usize = 256;
 
-/// Writes the products of `depth` columns to `tile`, `[GROUP][PANEL]`, or adds them to what is there where `more`.
+/// Panels `[count][panel_stride]`, each `[depth][PANEL]` from `first` on.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'a> {
+    pub(super) data: &'a [f32],
+    /// Elements from one panel to the next.
+    pub(super) stride: usize,
+    /// How many panels.
+    pub(super) count: usize,
+    /// How many columns of each are multiplied.
+    pub(super) depth: usize,
+}
+
+/// Tiles `[count][stride]`, each `[groups·GROUP][PANEL]`.
+pub(super) struct Tiles<'a> {
+    pub(super) data: &'a mut [f32],
+    /// Elements from one panel's tile to the next.
+    pub(super) stride: usize,
+}
+
+/// Writes the products of every panel with `groups` groups of weight rows to the panels' tiles, or adds them to what is
+/// there where `more`.
 ///
-/// `x` is `[depth][PANEL]`, `s` is `GROUP` rows of `STRIDE`, of which `depth` are read. With `half`, only the first 16
-/// lanes are wanted.
-pub(super) fn multiply(level: Level, x: &[f32], s: &[f32], depth: usize, half: bool, more: bool, tile: &mut [f32]) {
-    assert!(x.len() >= depth * PANEL && depth <= DEPTH);
-    assert!(s.len() >= (GROUP - 1) * STRIDE + depth && tile.len() >= GROUP * PANEL);
-    match level {
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => {
-            // SAFETY: the machine has AVX-512F at this level, and the slices are as long as asserted above.
-            unsafe {
-                if half {
-                    x86::avx512_half(x.as_ptr(), s.as_ptr(), depth, more, tile.as_mut_ptr());
-                } else {
-                    x86::avx512(x.as_ptr(), s.as_ptr(), depth, more, tile.as_mut_ptr());
-                }
-            }
-        }
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => {
-            // SAFETY: the machine has AVX2 and FMA at this level, and the slices are as long as asserted above.
-            unsafe {
-                for lane in (0..if half { PANEL / 2 } else { PANEL }).step_by(16) {
-                    for group in (0..GROUP).step_by(6) {
-                        let tile = tile.as_mut_ptr().add(group * PANEL + lane);
-                        x86::avx2(x.as_ptr().add(lane), s.as_ptr().add(group * STRIDE), depth, more, tile);
+/// `s` is `groups·GROUP` rows of `STRIDE`, of which `x.depth` are read.
+pub(super) fn multiply(level: Level, x: Columns<'_>, s: &[f32], groups: usize, more: bool, tiles: &mut Tiles<'_>) {
+    let (count, depth) = (x.count, x.depth);
+    assert!(groups > 0 && depth <= DEPTH && s.len() >= (groups * GROUP - 1) * STRIDE + depth);
+    assert!(count == 0 || x.data.len() >= (count - 1) * x.stride + depth * PANEL);
+    assert!(count == 0 || tiles.data.len() >= (count - 1) * tiles.stride + groups * GROUP * PANEL);
+    let mut panel = 0;
+    while panel < count {
+        let wide = level == Level::Avx512 && panel + 1 < count;
+        for from in (0..depth).step_by(SLICE) {
+            let slice = (depth - from).min(SLICE);
+            let more = more || from > 0;
+            for group in 0..groups {
+                let s = &s[group * GROUP * STRIDE + from..];
+                let x_at = panel * x.stride + from * PANEL;
+                let tile_at = panel * tiles.stride + group * GROUP * PANEL;
+                match level {
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx512 => {
+                        let (x0, t0) = (x.data[x_at..].as_ptr(), tiles.data[tile_at..].as_mut_ptr());
+                        // SAFETY: the machine has AVX-512F at this level; the slices are as long as asserted above.
+                        unsafe {
+                            if wide {
+                                x86::avx512(x0, x.stride, s.as_ptr(), slice, more, t0, tiles.stride);
+                            } else {
+                                x86::avx512_one(x0, s.as_ptr(), slice, more, t0);
+                            }
+                        }
                     }
+                    #[cfg(target_arch = "x86_64")]
+                    Level::Avx2 => {
+                        let (x0, t0) = (x.data[x_at..].as_ptr(), tiles.data[tile_at..].as_mut_ptr());
+                        // SAFETY: the machine has AVX2 and FMA at this level; the slices are as long as asserted above.
+                        unsafe {
+                            x86::avx2(x0, s.as_ptr(), slice, more, t0);
+                            x86::avx2(x0, s[6 * STRIDE..].as_ptr(), slice, more, t0.add(6 * PANEL));
+                        }
+                    }
+                    _ => portable(&x.data[x_at..], s, slice, more, &mut tiles.data[tile_at..]),
                 }
             }
         }
-        _ => portable(x, s, depth, more, tile),
+        panel += if wide { 2 } else { 1 };
     }
 }
 
-/// The same in plain Rust, four weight rows and sixteen lanes at a time.
+/// The same of one panel and one group in plain Rust, four weight rows at a time.
 fn portable(x: &[f32], s: &[f32], depth: usize, more: bool, tile: &mut [f32]) {
-    const LANES: usize = 16;
     for group in (0..GROUP).step_by(4) {
-        for lane in (0..PANEL).step_by(LANES) {
-            let mut acc = [[0f32; LANES]; 4];
-            if more {
-                for (g, acc) in acc.iter_mut().enumerate() {
-                    acc.copy_from_slice(&tile[(group + g) * PANEL + lane..][..LANES]);
+        let mut acc = [[0f32; PANEL]; 4];
+        if more {
+            for (g, acc) in acc.iter_mut().enumerate() {
+                acc.copy_from_slice(&tile[(group + g) * PANEL..][..PANEL]);
+            }
+        }
+        for (k, x) in x.chunks_exact(PANEL).take(depth).enumerate() {
+            for (g, acc) in acc.iter_mut().enumerate() {
+                let w = s[(group + g) * STRIDE + k];
+                for (a, x) in acc.iter_mut().zip(x) {
+                    *a = w.mul_add(*x, *a);
                 }
             }
-            for k in 0..depth {
-                let x = &x[k * PANEL + lane..][..LANES];
-                for (g, acc) in acc.iter_mut().enumerate() {
-                    let w = s[(group + g) * STRIDE + k];
-                    for (a, x) in acc.iter_mut().zip(x) {
-                        *a = w.mul_add(*x, *a);
-                    }
-                }
-            }
-            for (g, acc) in acc.iter().enumerate() {
-                tile[(group + g) * PANEL + lane..][..LANES].copy_from_slice(acc);
-            }
+        }
+        for (g, acc) in acc.iter().enumerate() {
+            tile[(group + g) * PANEL..][..PANEL].copy_from_slice(acc);
         }
     }
 }
@@ -85,22 +116,33 @@ mod x86 {
 
     use super::{GROUP, PANEL, STRIDE};
 
+    /// A group and two panels.
+    ///
     /// # Safety
-    /// AVX-512F; `x` has `depth·PANEL` elements, `s` GROUP rows of STRIDE, `tile` GROUP·PANEL, initialised where `more`.
+    /// AVX-512F; two panels of `depth·PANEL` elements, `x_stride` apart; GROUP rows of STRIDE in `s`; two tiles of
+    /// GROUP·PANEL, `t_stride` apart, initialised where `more`.
     #[target_feature(enable = "avx512f")]
-    pub(super) unsafe fn avx512(x: *const f32, s: *const f32, depth: usize, more: bool, tile: *mut f32) {
+    pub(super) unsafe fn avx512(
+        x: *const f32,
+        x_stride: usize,
+        s: *const f32,
+        depth: usize,
+        more: bool,
+        tile: *mut f32,
+        t_stride: usize,
+    ) {
         // SAFETY: all accesses lie within what the caller promises.
         unsafe {
+            let (y, tile_y) = (x.add(x_stride), tile.add(t_stride));
             let mut acc = [[_mm512_setzero_ps(); 2]; GROUP];
             if more {
                 for (g, acc) in acc.iter_mut().enumerate() {
-                    acc[0] = _mm512_loadu_ps(tile.add(g * PANEL));
-                    acc[1] = _mm512_loadu_ps(tile.add(g * PANEL + 16));
+                    *acc = [_mm512_loadu_ps(tile.add(g * PANEL)), _mm512_loadu_ps(tile_y.add(g * PANEL))];
                 }
             }
             for k in 0..depth {
                 let x0 = _mm512_loadu_ps(x.add(k * PANEL));
-                let x1 = _mm512_loadu_ps(x.add(k * PANEL + 16));
+                let x1 = _mm512_loadu_ps(y.add(k * PANEL));
                 for (g, acc) in acc.iter_mut().enumerate() {
                     let w = _mm512_set1_ps(*s.add(g * STRIDE + k));
                     acc[0] = _mm512_fmadd_ps(w, x0, acc[0]);
@@ -109,15 +151,18 @@ mod x86 {
             }
             for (g, acc) in acc.iter().enumerate() {
                 _mm512_storeu_ps(tile.add(g * PANEL), acc[0]);
-                _mm512_storeu_ps(tile.add(g * PANEL + 16), acc[1]);
+                _mm512_storeu_ps(tile_y.add(g * PANEL), acc[1]);
             }
         }
     }
 
+    /// A group and one panel.
+    ///
     /// # Safety
-    /// As `avx512`.
+    /// AVX-512F; a panel of `depth·PANEL` elements; GROUP rows of STRIDE in `s`; a tile of GROUP·PANEL, initialised where
+    /// `more`.
     #[target_feature(enable = "avx512f")]
-    pub(super) unsafe fn avx512_half(x: *const f32, s: *const f32, depth: usize, more: bool, tile: *mut f32) {
+    pub(super) unsafe fn avx512_one(x: *const f32, s: *const f32, depth: usize, more: bool, tile: *mut f32) {
         // SAFETY: all accesses lie within what the caller promises.
         unsafe {
             let mut acc = [_mm512_setzero_ps(); GROUP];
@@ -138,10 +183,11 @@ mod x86 {
         }
     }
 
-    /// Six weight rows and sixteen lanes.
+    /// Half a group and one panel.
     ///
     /// # Safety
-    /// AVX2 and FMA; `x` and `tile` have rows of PANEL, `s` six rows of STRIDE.
+    /// AVX2 and FMA; a panel of `depth·PANEL` elements; six rows of STRIDE in `s`; a tile of 6·PANEL, initialised where
+    /// `more`.
     #[target_feature(enable = "avx2,fma")]
     pub(super) unsafe fn avx2(x: *const f32, s: *const f32, depth: usize, more: bool, tile: *mut f32) {
         // SAFETY: all accesses lie within what the caller promises.
@@ -187,25 +233,26 @@ mod tests {
 
     #[test]
     fn every_level_gives_the_bits_of_one_chain_of_fused_multiply_adds() {
-        for depth in [1, 7, 64, 333, DEPTH] {
-            let (x, s) = (numbers(depth * PANEL, 1), numbers(GROUP * STRIDE, 2));
-            let start = numbers(GROUP * PANEL, 3);
-            for half in [false, true] {
-                for (level, more) in available().into_iter().flat_map(|l| [(l, false), (l, true)]) {
-                    let mut tile = start.clone();
-                    multiply(level, &x, &s, depth, half, more, &mut tile);
-                    for g in 0..GROUP {
-                        for lane in 0..if half { 16 } else { PANEL } {
-                            let first = if more { start[g * PANEL + lane] } else { 0.0 };
-                            let chain =
-                                (0..depth).fold(first, |a, k| s[g * STRIDE + k].mul_add(x[k * PANEL + lane], a));
-                            assert_eq!(
-                                tile[g * PANEL + lane].to_bits(),
-                                chain.to_bits(),
-                                "{level:?} {depth} {g} {lane}"
-                            );
-                        }
-                    }
+        let groups = 2;
+        for (depth, count) in [(1, 1), (7, 2), (64, 3), (333, 1), (DEPTH, 3)] {
+            let stride = depth * PANEL + 5;
+            let (x, s) = (numbers(count * stride, 1), numbers(groups * GROUP * STRIDE, 2));
+            let tile_stride = groups * GROUP * PANEL + 3;
+            let start = numbers(count * tile_stride, 3);
+            for (level, more) in available().into_iter().flat_map(|l| [(l, false), (l, true)]) {
+                let mut data = start.clone();
+                let x_ = Columns { data: &x, stride, count, depth };
+                multiply(level, x_, &s, groups, more, &mut Tiles { data: &mut data, stride: tile_stride });
+                for (i, (found, before)) in data.iter().zip(&start).enumerate() {
+                    let (panel, at) = (i / tile_stride, i % tile_stride);
+                    let (g, lane) = (at / PANEL, at % PANEL);
+                    let wanted = match g < groups * GROUP {
+                        false => *before,
+                        true => (0..depth).fold(if more { *before } else { 0.0 }, |a, k| {
+                            s[g * STRIDE + k].mul_add(x[panel * stride + k * PANEL + lane], a)
+                        }),
+                    };
+                    assert_eq!(found.to_bits(), wanted.to_bits(), "{level:?} {depth} {panel} {g} {lane}");
                 }
             }
         }

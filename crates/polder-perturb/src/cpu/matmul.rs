@@ -9,18 +9,21 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::cpu::kernel::{DEPTH, GROUP, PANEL, STRIDE, multiply};
+use crate::cpu::kernel::{Columns, DEPTH, GROUP, PANEL, STRIDE, Tiles, multiply};
 use crate::cpu::level::{Level, level};
+use crate::cpu::made::{Lines, Unwritten};
 use crate::cpu::pack::{pack, unpack};
 use crate::cpu::shift::Shifted;
 use crate::cpu::view::Shared;
 
 /// Weight rows of a job: four groups. Fixed, since the head's log-softmax is summed job by job.
 pub(super) const JOB: usize = 4 * GROUP;
+/// Elements of a job's tile of one panel.
+const TILE: usize = JOB * PANEL;
 
 /// Activations in panels: `[points][panels][width][PANEL]`.
 pub(super) struct Panels {
-    data: Vec<f32>,
+    data: Lines,
     /// Rows of a point.
     pub(super) rows: usize,
     pub(super) width: usize,
@@ -32,7 +35,7 @@ impl Panels {
     pub(super) fn new(x: &[f32], points: usize, width: usize) -> Self {
         let rows = x.len() / width / points;
         let per_point = rows.div_ceil(PANEL);
-        let mut data = vec![0f32; points * per_point * width * PANEL];
+        let mut data = Lines::some(points * per_point * width * PANEL);
         let level = level();
         data.par_chunks_mut(width * PANEL).enumerate().for_each(|(i, panel)| {
             let (p, first) = (i / per_point, i % per_point * PANEL);
@@ -52,9 +55,11 @@ impl Panels {
         i * PANEL..((i + 1) * PANEL).min(self.rows)
     }
 
-    fn columns(&self, point: usize, i: usize, k: Range<usize>) -> &[f32] {
-        let at = (point * self.count() + i) * self.width;
-        &self.data[(at + k.start) * PANEL..(at + k.end) * PANEL]
+    /// Columns `k` of all panels of a point.
+    fn columns(&self, point: usize, k: Range<usize>) -> Columns<'_> {
+        let (stride, count) = (self.width * PANEL, self.count());
+        let data = &self.data[point * count * stride..(point + 1) * count * stride];
+        Columns { data: &data[(k.start * PANEL).min(data.len())..], stride, count, depth: k.len() }
     }
 }
 
@@ -62,9 +67,9 @@ impl Panels {
 #[derive(Default)]
 pub(super) struct Scratch {
     weights: Vec<f32>,
-    direction: Vec<f32>,
-    /// `[points][panels][JOB][PANEL]`.
-    pub(super) tiles: Vec<f32>,
+    wide: Vec<f32>,
+    /// `[points of a group][panels][JOB][PANEL]`.
+    tiles: Vec<f32>,
 }
 
 thread_local! {
@@ -87,34 +92,44 @@ pub(super) struct Layer<'a> {
     pub(super) out: usize,
 }
 
-/// Products of the weight rows `rows` (at most `JOB`) with all panels of all points, in `scratch.tiles`.
-pub(super) fn job(weight: &Shifted<'_>, rows: Range<usize>, x: &Panels, level: Level, scratch: &mut Scratch) {
-    let (variants, panels) = (weight.variants(), x.count());
-    let groups = rows.len().div_ceil(GROUP);
-    let stride = JOB * STRIDE;
-    scratch.weights.resize((variants * stride).max(scratch.weights.len()), 0.0);
-    scratch.direction.resize(STRIDE, 0.0);
-    let tiles = x.points * panels * JOB * PANEL;
-    scratch.tiles.resize(tiles.max(scratch.tiles.len()), 0.0);
-    let blocks = x.width.div_ceil(DEPTH);
-    for block in 0..blocks {
-        // Blocks of nearly equal depth, multiples of 64 so that they begin where the generator's tiles do.
-        let depth = x.width.div_ceil(blocks).next_multiple_of(64);
-        let k = (block * depth).min(x.width)..((block + 1) * depth).min(x.width);
-        for (i, row) in rows.clone().enumerate() {
-            let into = &mut scratch.weights[i * STRIDE..];
-            weight.read(row * x.width + k.start, k.len(), into, stride, &mut scratch.direction);
-        }
-        for point in 0..x.points {
-            let weights = &scratch.weights[point % variants * stride..][..stride];
-            for panel in 0..panels {
-                let columns = x.columns(point, panel, k.clone());
-                let half = x.rows_of(panel).len() <= PANEL / 2;
-                for group in 0..groups {
-                    let at = ((point * panels + panel) * JOB + group * GROUP) * PANEL;
-                    let tile = &mut scratch.tiles[at..at + GROUP * PANEL];
-                    multiply(level, columns, &weights[group * GROUP * STRIDE..], k.len(), half, block > 0, tile);
+/// Multiplies the weight rows `rows` (at most `JOB`) with all panels of all points.
+///
+/// `each(point, panel, tile)` gets every product, `[rows][PANEL]`, point by point and panel by panel.
+pub(super) fn job(
+    weight: &Shifted<'_>,
+    rows: Range<usize>,
+    x: &Panels,
+    level: Level,
+    scratch: &mut Scratch,
+    mut each: impl FnMut(usize, usize, &mut [f32]),
+) {
+    let (width, panels, stride) = (x.width, x.count(), JOB * STRIDE);
+    let (groups, blocks) = (rows.len().div_ceil(GROUP), width.div_ceil(DEPTH));
+    // Blocks of nearly equal depth, multiples of 64 so that they begin where the generator's tiles do.
+    let depth = width.div_ceil(blocks).next_multiple_of(64);
+    let Scratch { weights, wide, tiles } = scratch;
+    for group in weight.groups() {
+        weights.resize((group.variants * stride).max(weights.len()), 0.0);
+        tiles.resize((group.points.len() * panels * TILE).max(tiles.len()), 0.0);
+        for block in 0..blocks {
+            let k = (block * depth).min(width)..((block + 1) * depth).min(width);
+            for (i, row) in rows.clone().enumerate() {
+                let start = row * width + k.start;
+                if row + 1 < rows.end {
+                    weight.prefetch(start + width..start + width + k.len());
                 }
+                weight.read(group, start, k.len(), &mut weights[i * STRIDE..], stride, wide);
+            }
+            for (p, point) in group.points.clone().enumerate() {
+                let weights = &weights[p % group.variants * stride..][..stride];
+                let data = &mut tiles[p * panels * TILE..][..panels * TILE];
+                let mut tiles = Tiles { data, stride: TILE };
+                multiply(level, x.columns(point, k.clone()), weights, groups, block > 0, &mut tiles);
+            }
+        }
+        for (p, point) in group.points.clone().enumerate() {
+            for panel in 0..panels {
+                each(point, panel, &mut tiles[(p * panels + panel) * TILE..][..rows.len() * PANEL]);
             }
         }
     }
@@ -122,33 +137,38 @@ pub(super) fn job(weight: &Shifted<'_>, rows: Range<usize>, x: &Panels, level: L
 
 /// All layers' outputs, `[points·rows, out]` each.
 pub(super) fn linears(x: &Panels, layers: &[Layer<'_>]) -> Vec<Vec<f32>> {
+    let len = |layer: &Layer<'_>| x.points * x.rows * layer.out;
+    let mut outputs: Vec<Unwritten> = layers.iter().map(|layer| Unwritten::new(len(layer))).collect();
+    let places: Vec<Shared> = outputs.iter_mut().map(Unwritten::place).collect();
+    fill(x, layers, &places);
+    // SAFETY: `fill` has written every element of every output.
+    #[allow(unsafe_code)]
+    let finish = |(output, layer): (Unwritten, _)| unsafe { output.finish(len(layer)) };
+    outputs.into_iter().zip(layers).map(finish).collect()
+}
+
+/// Writes the layers' outputs to their places.
+fn fill(x: &Panels, layers: &[Layer<'_>], places: &[Shared]) {
     let level = level();
-    let mut outputs: Vec<Vec<f32>> = layers.iter().map(|l| vec![0f32; x.points * x.rows * l.out]).collect();
-    let places: Vec<Shared> = outputs.iter_mut().map(|o| Shared::new(o)).collect();
     let jobs: Vec<(usize, usize)> =
         layers.iter().enumerate().flat_map(|(l, layer)| (0..layer.out).step_by(JOB).map(move |row| (l, row))).collect();
     jobs.par_iter().with_max_len(1).for_each(|&(l, first)| {
         let layer = &layers[l];
         let rows = first..(first + JOB).min(layer.out);
         with_scratch(|scratch| {
-            job(&layer.weight, rows.clone(), x, level, scratch);
-            for point in 0..x.points {
+            job(&layer.weight, rows.clone(), x, level, scratch, |point, panel, tile| {
                 let bias = layer.bias.as_ref().map(|b| &b[point][rows.clone()]);
-                for panel in 0..x.count() {
-                    let tile = &mut scratch.tiles[(point * x.count() + panel) * JOB * PANEL..][..JOB * PANEL];
-                    for (lanes, b) in tile.chunks_exact_mut(PANEL).zip(bias.into_iter().flatten()) {
-                        lanes.iter_mut().for_each(|y| *y += b);
-                    }
-                    let x_rows = x.rows_of(panel);
-                    let at = (point * x.rows + x_rows.start) * layer.out + first;
-                    // SAFETY: this job alone writes columns `rows` of this layer's output.
-                    #[allow(unsafe_code)]
-                    unsafe {
-                        unpack(level, tile, rows.len(), x_rows.len(), places[l], at, layer.out);
-                    }
+                for (lanes, b) in tile.chunks_exact_mut(PANEL).zip(bias.into_iter().flatten()) {
+                    lanes.iter_mut().for_each(|y| *y += b);
                 }
-            }
+                let x_rows = x.rows_of(panel);
+                let at = (point * x.rows + x_rows.start) * layer.out + first;
+                // SAFETY: this job alone writes columns `rows` of this layer's output.
+                #[allow(unsafe_code)]
+                unsafe {
+                    unpack(level, tile, rows.len(), x_rows.len(), places[l], at, layer.out);
+                }
+            });
         });
     });
-    outputs
 }

@@ -4,6 +4,7 @@ mod attention;
 mod head;
 mod kernel;
 pub(crate) mod level;
+mod made;
 mod math;
 mod matmul;
 mod pack;
@@ -12,13 +13,12 @@ mod rowwise;
 mod shift;
 pub(crate) mod view;
 
-use candle_core::{DType, Device, Tensor};
-use rayon::prelude::*;
-
 use crate::error::{Error, Result};
 use crate::param::{ParamSet, Site};
 use crate::points::Points;
 use crate::reader::{Activation, Attention, Linear, Norm, Reader, RopeTable, Sequence, Span};
+use candle_core::{DType, Device, Tensor};
+use made::made;
 use matmul::{Layer, Panels};
 use shift::{Shifted, vectors};
 use view::{View, tensor};
@@ -134,18 +134,14 @@ impl Reader for CpuReader<'_> {
         }
         let view = View::of(param)?;
         let weight = Shifted::new(param, &view, self.points)?;
-        let rows: Vec<Vec<f32>> = ids
-            .par_iter()
-            .map(|id| {
-                let mut row = vec![0f32; weight.variants() * width];
-                weight.read(*id as usize * width, width, &mut row, width, &mut vec![0f32; width]);
-                row
-            })
-            .collect();
-        let mut out = Vec::with_capacity(self.points() * ids.len() * width);
-        for point in 0..self.points() {
-            for row in &rows {
-                out.extend_from_slice(&row[point % weight.variants() * width..][..width]);
+        let points = self.points();
+        let by_id = made(ids.len() * points * width, points * width, |i, row| {
+            weight.read_all(ids[i] as usize * width, width, row);
+        });
+        let mut out = Vec::with_capacity(by_id.len());
+        for point in 0..points {
+            for row in by_id.chunks_exact(points * width) {
+                out.extend_from_slice(&row[point * width..][..width]);
             }
         }
         tensor(out, self.points() * ids.len(), width)

@@ -63,10 +63,9 @@ pub(super) unsafe fn unpack(
             }
         }
         for r in row..row + height {
-            // SAFETY: the caller's promise.
-            let place = unsafe { out.slice(at + r * stride, columns) };
             for c in done..columns {
-                place[c] = tile[c * PANEL + r];
+                // SAFETY: the caller's promise.
+                unsafe { out.at(at + r * stride + c).write(tile[c * PANEL + r]) };
             }
         }
         row += height;
@@ -130,7 +129,7 @@ mod tests {
 
     #[test]
     fn packing_and_unpacking_transpose() {
-        for (rows, width) in [(1, 1), (7, 5), (8, 8), (31, 20), (32, 33), (17, 64)] {
+        for (rows, width) in [(1, 1), (7, 5), (8, 8), (15, 20), (16, 33), (9, 64)] {
             let x: Vec<f32> = (0..rows * width).map(|i| i as f32 + 1.0).collect();
             for level in available() {
                 let mut panel = vec![-1f32; width * PANEL];

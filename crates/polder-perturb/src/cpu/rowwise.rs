@@ -1,8 +1,7 @@
 //! Operations on each row alone: norms, activations, rotary embedding, sums and gathers.
 
-use rayon::prelude::*;
-
 use crate::cpu::level::{at_each_level, level};
+use crate::cpu::made::made;
 use crate::cpu::math::{erf, sigmoid, tanh};
 use crate::reader::{Activation, NormKind, RopeTable};
 
@@ -20,18 +19,21 @@ pub(super) fn norm(
     weight: Option<&[Vec<f32>]>,
     bias: Option<&[Vec<f32>]>,
 ) -> Vec<f32> {
-    let mut out = vec![0f32; x.len()];
     let per_point = x.len() / points;
     let level = level();
     let chunk = (TASK / width).max(1) * width;
-    for p in 0..points {
-        let (w, b) = (weight.map(|w| w[p].as_slice()), bias.map(|b| b[p].as_slice()));
-        let span = p * per_point..(p + 1) * per_point;
-        out[span.clone()].par_chunks_mut(chunk).zip(x[span].par_chunks(chunk)).for_each(|(out, x)| {
-            norm_rows(level, x, width, kind, eps, w, b, out);
-        });
-    }
-    out
+    made(x.len(), chunk, |i, out| {
+        let mut done = 0;
+        while done < out.len() {
+            // A stretch may hold the end of one point and the beginning of the next.
+            let at = i * chunk + done;
+            let p = at / per_point;
+            let len = (out.len() - done).min((p + 1) * per_point - at);
+            let (w, b) = (weight.map(|w| w[p].as_slice()), bias.map(|b| b[p].as_slice()));
+            norm_rows(level, &x[at..at + len], width, kind, eps, w, b, &mut out[done..done + len]);
+            done += len;
+        }
+    })
 }
 
 at_each_level! {
@@ -90,16 +92,14 @@ fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
 
 /// `activation(gate) · up`, or `activation(gate)` where there is no `up`.
 pub(super) fn gate(x: &[f32], up: Option<&[f32]>, activation: Activation) -> Vec<f32> {
-    let mut out = vec![0f32; x.len()];
     let level = level();
-    out.par_chunks_mut(TASK).enumerate().for_each(|(i, out)| {
+    made(x.len(), TASK, |i, out| {
         let at = i * TASK..i * TASK + out.len();
         activate(level, &x[at.clone()], activation, out);
         if let Some(up) = up {
             multiply(level, &up[at], out);
         }
-    });
-    out
+    })
 }
 
 at_each_level! {
@@ -126,44 +126,44 @@ at_each_level! {
 
 /// `x + y`.
 pub(super) fn add(x: &[f32], y: &[f32]) -> Vec<f32> {
-    let mut out = vec![0f32; x.len()];
-    out.par_chunks_mut(TASK).enumerate().for_each(|(i, out)| {
+    made(x.len(), TASK, |i, out| {
         let at = i * TASK..i * TASK + out.len();
         for ((o, x), y) in out.iter_mut().zip(&x[at.clone()]).zip(&y[at]) {
             *o = x + y;
         }
-    });
-    out
+    })
 }
 
 /// The rotary embedding: `(a, b) → (a·cos − b·sin, b·cos + a·sin)` for the two halves of each head.
 pub(super) fn rope(x: &[f32], width: usize, table: &RopeTable, positions: &[u32]) -> Vec<f32> {
     let half = table.half;
-    let angles: Vec<(Vec<f32>, Vec<f32>)> = positions
-        .iter()
-        .map(|p| {
-            let at = *p as usize * half..(*p as usize + 1) * half;
-            let narrow = |t: &[f64]| t[at.clone()].iter().map(|v| *v as f32).collect();
-            (narrow(&table.cos), narrow(&table.sin))
-        })
-        .collect();
-    let mut out = vec![0f32; x.len()];
+    let level = level();
     let rows = (TASK / width).max(1);
-    out.par_chunks_mut(rows * width).enumerate().for_each(|(i, out)| {
+    made(x.len(), rows * width, |i, out| {
+        let (mut cos, mut sin) = (vec![0f32; half], vec![0f32; half]);
         for (r, out) in out.chunks_exact_mut(width).enumerate() {
             let row = i * rows + r;
-            let (cos, sin) = &angles[row % positions.len()];
-            let x = &x[row * width..(row + 1) * width];
-            for (out, x) in out.chunks_exact_mut(2 * half).zip(x.chunks_exact(2 * half)) {
-                for j in 0..half {
-                    let (a, b) = (x[j], x[j + half]);
-                    out[j] = a * cos[j] - b * sin[j];
-                    out[j + half] = b * cos[j] + a * sin[j];
-                }
+            let at = positions[row % positions.len()] as usize * half;
+            for j in 0..half {
+                (cos[j], sin[j]) = (table.cos[at + j] as f32, table.sin[at + j] as f32);
+            }
+            turn(level, &x[row * width..(row + 1) * width], &cos, &sin, out);
+        }
+    })
+}
+
+at_each_level! {
+    /// One row's heads, each turned by the same angles.
+    fn turn(x: &[f32], cos: &[f32], sin: &[f32], out: &mut [f32]) {
+        let half = cos.len();
+        for (out, x) in out.chunks_exact_mut(2 * half).zip(x.chunks_exact(2 * half)) {
+            let ((y0, y1), (a, b)) = (out.split_at_mut(half), x.split_at(half));
+            for j in 0..half {
+                y0[j] = a[j] * cos[j] - b[j] * sin[j];
+                y1[j] = b[j] * cos[j] + a[j] * sin[j];
             }
         }
-    });
-    out
+    }
 }
 
 /// Rows of every point, in the given order.

@@ -1,5 +1,7 @@
 //! Shifted weights, made block by block: `w + Σ coeff·u(seed)`.
 
+use std::ops::Range;
+
 use crate::cpu::view::{Stored, View};
 use crate::direction;
 use crate::error::Result;
@@ -11,56 +13,99 @@ pub(super) struct Shifted<'a> {
     param: &'a Param,
     stored: Stored<'a>,
     points: &'a Points,
-    /// Whether the points differ here: not where the parameter is frozen or no point has a term.
-    moves: bool,
+    groups: Vec<Group>,
+}
+
+/// Neighbouring points whose weights are made together: their directions, and the stored weight, are made and read once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Group {
+    /// The points.
+    pub(super) points: Range<usize>,
+    /// How many different weights they read: one each, or one in all where the weight does not move.
+    pub(super) variants: usize,
 }
 
 impl<'a> Shifted<'a> {
     pub(super) fn new(param: &'a Param, view: &'a View<'_>, points: &'a Points) -> Result<Self> {
-        let moves = param.trainable && !points.seeds().is_empty();
-        Ok(Self { param, stored: view.stored()?, points, moves })
+        Ok(Self { param, stored: view.stored()?, points, groups: groups(points, param.trainable) })
     }
 
-    /// How many different weights there are: the number of points, or 1 where all of them read the same.
-    pub(super) fn variants(&self) -> usize {
-        if self.moves { self.points.count() } else { 1 }
+    /// The points in groups, in order.
+    pub(super) fn groups(&self) -> &[Group] {
+        &self.groups
     }
 
-    /// Writes elements `start..start + len` of every variant; `out[v]` begins at `v·stride`.
+    /// Asks for elements that will be read soon.
+    pub(super) fn prefetch(&self, elements: Range<usize>) {
+        self.stored.prefetch(elements);
+    }
+
+    /// Writes elements `start..start + len` of every variant of a group; `out[v]` begins at `v·stride`.
     ///
-    /// Each element is `fma(c_S, u_S, … fma(c_1, u_1, w))` in f32: the same bits wherever the block begins.
-    pub(super) fn read(&self, start: usize, len: usize, out: &mut [f32], stride: usize, direction: &mut [f32]) {
-        self.stored.read(start, &mut out[..len]);
-        if !self.moves {
+    /// Each element is `fma(c_S, u_S, … fma(c_1, u_1, w))` in f32: the same bits wherever the block begins. A term of
+    /// coefficient 0 is left out, as `−0 + 0·u` is not −0. `wide` is a buffer for weights that are not stored in f32.
+    pub(super) fn read(
+        &self,
+        group: &Group,
+        start: usize,
+        len: usize,
+        out: &mut [f32],
+        stride: usize,
+        wide: &mut Vec<f32>,
+    ) {
+        let points = self.points;
+        let (law, key, at) = (points.law(), self.param.key, start as u64);
+        let first = group.points.start;
+        let moving = self.param.trainable;
+        let mut terms = (0..points.seeds().len()).filter(|s| moving && points.coeffs(first)[*s] != 0.0);
+        let Some(s) = terms.next() else {
+            self.stored.read(start, &mut out[..len]);
             return;
+        };
+        let base = self.stored.widened(start, len, wide);
+        let seed = points.seeds()[s];
+        let c = |v: usize, s: usize| points.coeffs(first + v)[s];
+        if group.variants == 2 {
+            let (a, b) = out.split_at_mut(stride);
+            direction::shift(law, seed, key, at, base, [c(0, s), c(1, s)], [&mut a[..len], &mut b[..len]]);
+        } else {
+            direction::shift(law, seed, key, at, base, [c(0, s)], [&mut out[..len]]);
         }
-        let (law, key, at) = (self.points.law(), self.param.key, start as u64);
-        if let ([seed], 2) = (self.points.seeds(), self.points.count()) {
-            let (c0, c1) = (self.points.coeffs(0)[0], self.points.coeffs(1)[0]);
-            // A term of coefficient 0 is left out, here as below: `−0 + 0·u` is not −0.
-            if c0 != 0.0 && c1 != 0.0 {
-                let (a, b) = out.split_at_mut(stride);
-                let (a, b) = (&mut a[..len], &mut b[..len]);
-                b.copy_from_slice(a);
-                direction::add_scaled_pair(law, *seed, key, at, c0, c1, a, b);
-                return;
-            }
-        }
-        for v in 1..self.points.count() {
-            out.copy_within(..len, v * stride);
-        }
-        for (s, seed) in self.points.seeds().iter().enumerate() {
-            direction::fill(law, *seed, key, at, &mut direction[..len]);
-            for v in 0..self.points.count() {
-                let c = self.points.coeffs(v)[s];
-                if c != 0.0 {
-                    for (o, u) in out[v * stride..v * stride + len].iter_mut().zip(direction.iter()) {
-                        *o = c.mul_add(*u, *o);
-                    }
-                }
+        for s in terms {
+            for v in 0..group.variants {
+                direction::add_scaled(law, points.seeds()[s], key, at, c(v, s), &mut out[v * stride..][..len]);
             }
         }
     }
+
+    /// Elements `start..start + len` at every point: `out[p]` begins at `p·len`.
+    pub(super) fn read_all(&self, start: usize, len: usize, out: &mut [f32]) {
+        let mut wide = Vec::new();
+        for group in &self.groups {
+            let out = &mut out[group.points.start * len..group.points.end * len];
+            self.read(group, start, len, out, len, &mut wide);
+            for v in group.variants..group.points.len() {
+                out.copy_within(..len, v * len);
+            }
+        }
+    }
+}
+
+/// Pairs of neighbouring points that lie along the same seeds; all points where the weight does not move.
+fn groups(points: &Points, moves: bool) -> Vec<Group> {
+    let count = points.count();
+    if !moves || points.seeds().is_empty() {
+        return vec![Group { points: 0..count, variants: 1 }];
+    }
+    let along = |p: usize| points.coeffs(p).iter().map(|c| *c != 0.0).collect::<Vec<_>>();
+    let mut groups = Vec::new();
+    let mut first = 0;
+    while first < count {
+        let end = if first + 1 < count && along(first) == along(first + 1) { first + 2 } else { first + 1 };
+        groups.push(Group { points: first..end, variants: end - first });
+        first = end;
+    }
+    groups
 }
 
 /// A whole vector (a norm's weight, a bias) at every point: `[P][len]`.
@@ -68,9 +113,24 @@ pub(super) fn vectors(params: &ParamSet, site: Site, points: &Points) -> Result<
     let param = params.get(site);
     let view = View::of(param)?;
     let len = param.tensor.elem_count();
-    let shifted = Shifted::new(param, &view, points)?;
-    let mut flat = vec![0f32; shifted.variants() * len];
-    let mut direction = vec![0f32; len];
-    shifted.read(0, len, &mut flat, len, &mut direction);
-    Ok((0..points.count()).map(|p| flat[p % shifted.variants() * len..][..len].to_vec()).collect())
+    let mut flat = vec![0f32; points.count() * len];
+    Shifted::new(param, &view, points)?.read_all(0, len, &mut flat);
+    Ok(flat.chunks_exact(len.max(1)).map(<[f32]>::to_vec).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::direction::{Law, Seed};
+    use crate::points::Shift;
+
+    #[test]
+    fn neighbours_along_one_direction_are_made_together() {
+        let along = |seed, coeff| Shift::along(Seed(seed), coeff);
+        let shifts = [along(1, 0.1), along(1, -0.1), along(2, 0.1), Shift::none(), along(2, 0.1), along(2, 0.3)];
+        let found: Vec<_> = groups(&Points::new(Law::Gaussian, &shifts), true).into_iter().map(|g| g.points).collect();
+        assert_eq!(found, [0..2, 2..3, 3..4, 4..6]);
+        let still = groups(&Points::new(Law::Gaussian, &shifts), false);
+        assert_eq!(still, [Group { points: 0..6, variants: 1 }]);
+    }
 }

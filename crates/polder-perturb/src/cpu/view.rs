@@ -1,11 +1,13 @@
 //! Slices of candle tensors on the CPU, and tensors of vectors.
 
-use std::ops::Deref;
+use std::mem::MaybeUninit;
+use std::ops::{Deref, Range};
 
 use candle_core::{CpuStorage, Device, Storage, Tensor};
 use half::{bf16, f16};
 
 use crate::carried;
+use crate::cpu::prefetch::prefetch;
 use crate::error::{Error, Result};
 use crate::param::Param;
 
@@ -85,6 +87,29 @@ impl<'a> View<'a> {
 }
 
 impl Stored<'_> {
+    /// Asks for elements that will be read soon.
+    pub(super) fn prefetch(&self, elements: Range<usize>) {
+        match self {
+            Self::F32(v) => prefetch(&v[elements]),
+            Self::Bf16(v) => prefetch(&v[elements]),
+            Self::F16(v) => prefetch(&v[elements]),
+            Self::Carried(high, low) => {
+                prefetch(&high[elements.clone()]);
+                prefetch(&low[elements]);
+            }
+        }
+    }
+
+    /// Elements `start..start + len` as f32: those stored, or their widened copies in `wide`.
+    pub(super) fn widened<'b>(&'b self, start: usize, len: usize, wide: &'b mut Vec<f32>) -> &'b [f32] {
+        if let Self::F32(v) = self {
+            return &v[start..start + len];
+        }
+        wide.resize(len.max(wide.len()), 0.0);
+        self.read(start, &mut wide[..len]);
+        &wide[..len]
+    }
+
     /// Writes elements `start..start + out.len()`, widened to f32 (exactly).
     pub(crate) fn read(&self, start: usize, out: &mut [f32]) {
         match self {
@@ -127,6 +152,11 @@ impl Shared {
         Self(data.as_mut_ptr())
     }
 
+    /// The place of numbers that are still to be written.
+    pub(super) fn unwritten(data: &mut [MaybeUninit<f32>]) -> Self {
+        Self(data.as_mut_ptr().cast())
+    }
+
     /// Where element `i` stands.
     ///
     /// # Safety
@@ -140,7 +170,8 @@ impl Shared {
     /// The elements `start..start + len`.
     ///
     /// # Safety
-    /// They lie in the slice that this was made of, which outlives the use, and no other thread touches them.
+    /// They lie in the slice that this was made of, which outlives the use, and no other thread touches them; they hold
+    /// numbers already.
     #[allow(unsafe_code)]
     #[allow(clippy::mut_from_ref)]
     pub(super) unsafe fn slice(&self, start: usize, len: usize) -> &mut [f32] {

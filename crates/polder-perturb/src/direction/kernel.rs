@@ -82,60 +82,146 @@ fn dispatch(level: Level, work: impl Work) {
     work.on(Portable);
 }
 
-/// A stretch of a direction and where it goes: each of `outs` gets it with its own coefficient.
+/// A stretch of a direction and where it goes.
 pub(super) struct Job<'a, const K: usize> {
     pub(super) seed: Seed,
     pub(super) key: ParamKey,
     pub(super) start: u64,
-    pub(super) coeffs: [f32; K],
+    pub(super) then: Then<'a, K>,
     pub(super) outs: [&'a mut [f32]; K],
 }
 
-/// Does a job: overwrites with the direction where `FILL`, otherwise adds coefficient times direction.
-///
-/// All outputs have the same length.
-pub(super) fn run<const K: usize, const FILL: bool>(level: Level, law: Law, job: Job<'_, K>) {
+/// What becomes of a direction's elements.
+#[derive(Clone, Copy)]
+pub(super) enum Then<'a, const K: usize> {
+    /// They are what is wanted.
+    Fill,
+    /// Each output gets them added, times its coefficient.
+    Add([f32; K]),
+    /// Each output becomes this base plus its coefficient times them; as many elements as an output has.
+    Shift(&'a [f32], [f32; K]),
+}
+
+/// Does a job. All outputs have the same length.
+pub(super) fn run<const K: usize>(level: Level, law: Law, job: Job<'_, K>) {
+    let len = job.outs[0].len();
+    assert!(job.outs.iter().all(|o| o.len() == len));
+    if let Then::Shift(base, _) = job.then {
+        assert_eq!(base.len(), len);
+    }
     match law {
-        Law::Gaussian => dispatch(level, Gaussian::<K, FILL>(job)),
-        Law::Rademacher => dispatch(level, Rademacher::<K, FILL>(job)),
+        Law::Gaussian => dispatch(level, Gaussian(job)),
+        Law::Rademacher => dispatch(level, Rademacher(job)),
     }
 }
 
-/// What happens to one aligned unit of `U` elements; a method and no closure, so that it can always be inlined.
-trait Unit<L: Lanes, const K: usize, const U: usize> {
+/// What happens to a vector of a direction: a method and no closure, so that it can always be inlined.
+trait Finish<L: Lanes, const K: usize>: Copy {
     /// # Safety
-    /// Each pointer is good for reading and writing `U` numbers.
-    unsafe fn whole(&mut self, s: L, unit: u64, at: [*mut f32; K]);
+    /// Each pointer is good for reading and writing `N` numbers, `base` for reading them where the finish has one.
+    unsafe fn finish(self, s: L, u: L::Floats, base: *const f32, at: [*mut f32; K]);
 }
 
-/// Hands on every aligned unit of `U` elements, a part of a unit by way of a buffer.
+#[derive(Clone, Copy)]
+struct Filled;
+#[derive(Clone, Copy)]
+struct Added<const K: usize>([f32; K]);
+#[derive(Clone, Copy)]
+struct Shifted<const K: usize>([f32; K]);
+
+impl<L: Lanes, const K: usize> Finish<L, K> for Filled {
+    #[inline(always)]
+    unsafe fn finish(self, s: L, u: L::Floats, _: *const f32, at: [*mut f32; K]) {
+        for at in at {
+            // SAFETY: the caller's promise.
+            unsafe { s.store(at, u) };
+        }
+    }
+}
+
+impl<L: Lanes, const K: usize> Finish<L, K> for Added<K> {
+    #[inline(always)]
+    unsafe fn finish(self, s: L, u: L::Floats, _: *const f32, at: [*mut f32; K]) {
+        for (at, coeff) in at.into_iter().zip(self.0) {
+            // SAFETY: the caller's promise.
+            unsafe { s.store(at, s.fma(s.float(coeff), u, s.load(at))) };
+        }
+    }
+}
+
+impl<L: Lanes, const K: usize> Finish<L, K> for Shifted<K> {
+    #[inline(always)]
+    unsafe fn finish(self, s: L, u: L::Floats, base: *const f32, at: [*mut f32; K]) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let base = s.load(base);
+            for (at, coeff) in at.into_iter().zip(self.0) {
+                s.store(at, s.fma(s.float(coeff), u, base));
+            }
+        }
+    }
+}
+
+/// What makes one aligned unit of `U` elements.
+trait Unit<L: Lanes, const K: usize, const U: usize> {
+    /// # Safety
+    /// Each pointer is good for reading and writing `U` numbers, `base` for reading them where `finish` has one.
+    unsafe fn whole<F: Finish<L, K>>(&mut self, s: L, unit: u64, finish: F, base: *const f32, at: [*mut f32; K]);
+}
+
+/// Makes every aligned unit of `U` elements, a part of a unit by way of a buffer.
 #[inline(always)]
 fn units<L: Lanes, const K: usize, const U: usize>(
     s: L,
     start: u64,
+    then: Then<'_, K>,
+    outs: [&mut [f32]; K],
+    work: impl Unit<L, K, U>,
+) {
+    match then {
+        Then::Fill => each_unit(s, start, Filled, &[], outs, work),
+        Then::Add(coeffs) => each_unit(s, start, Added(coeffs), &[], outs, work),
+        Then::Shift(base, coeffs) => each_unit(s, start, Shifted(coeffs), base, outs, work),
+    }
+}
+
+#[inline(always)]
+fn each_unit<L: Lanes, const K: usize, const U: usize>(
+    s: L,
+    start: u64,
+    finish: impl Finish<L, K>,
+    base: &[f32],
     outs: [&mut [f32]; K],
     mut work: impl Unit<L, K, U>,
 ) {
     let len = outs[0].len();
-    assert!(outs.iter().all(|o| o.len() == len));
-    let mut part = [[0f32; U]; K];
+    let (mut part, mut base_part) = ([[0f32; U]; K], [0f32; U]);
     let mut done = 0;
     while done < len {
         let at = start.wrapping_add(done as u64);
         let (unit, within) = (at / U as u64, (at % U as u64) as usize);
         let take = (U - within).min(len - done);
+        let whole = take == U;
         let mut places = [std::ptr::null_mut(); K];
         for k in 0..K {
-            places[k] = if take == U {
+            places[k] = if whole {
                 outs[k][done..done + U].as_mut_ptr()
             } else {
                 part[k][within..within + take].copy_from_slice(&outs[k][done..done + take]);
                 part[k].as_mut_ptr()
             };
         }
-        // SAFETY: each place has U elements.
-        unsafe { work.whole(s, unit, places) };
-        if take < U {
+        let from = match (base.is_empty(), whole) {
+            (true, _) => std::ptr::null(),
+            (false, true) => base[done..done + U].as_ptr(),
+            (false, false) => {
+                base_part[within..within + take].copy_from_slice(&base[done..done + take]);
+                base_part.as_ptr()
+            }
+        };
+        // SAFETY: each place has U elements, and so has the base where there is one.
+        unsafe { work.whole(s, unit, finish, from, places) };
+        if !whole {
             for k in 0..K {
                 outs[k][done..done + take].copy_from_slice(&part[k][within..within + take]);
             }
@@ -144,95 +230,79 @@ fn units<L: Lanes, const K: usize, const U: usize>(
     }
 }
 
-struct Gaussian<'a, const K: usize, const FILL: bool>(Job<'a, K>);
+struct Gaussian<'a, const K: usize>(Job<'a, K>);
 
-impl<const K: usize, const FILL: bool> Work for Gaussian<'_, K, FILL> {
+impl<const K: usize> Work for Gaussian<'_, K> {
     #[inline(always)]
     fn on<L: Lanes>(self, s: L) {
-        let Job { seed, key, start, coeffs, outs } = self.0;
-        let ready = (start / gaussian::TILE as u64).wrapping_mul(16);
-        let words = blocks(s, Domain::Gaussian, seed, key, ready);
-        units::<L, K, { gaussian::TILE }>(
-            s,
-            start,
-            outs,
-            GaussianTile::<L, K, FILL> { seed, key, coeffs, ready, words },
-        );
+        let Job { seed, key, start, then, outs } = self.0;
+        let first = (start / gaussian::TILE as u64).wrapping_mul(16);
+        let words = blocks(s, Domain::Gaussian, seed, key, first);
+        units::<L, K, { gaussian::TILE }>(s, start, then, outs, GaussianTile::<L> { seed, key, words });
     }
 }
 
-/// The words of the blocks from `ready` on have been made while their predecessors became numbers.
-struct GaussianTile<L: Lanes, const K: usize, const FILL: bool> {
+/// The words of the next blocks: made while their predecessors became numbers.
+struct GaussianTile<L: Lanes> {
     seed: Seed,
     key: ParamKey,
-    coeffs: [f32; K],
-    ready: u64,
     words: [L::Words; 4],
 }
 
-impl<L: Lanes, const K: usize, const FILL: bool> Unit<L, K, { gaussian::TILE }> for GaussianTile<L, K, FILL> {
+impl<L: Lanes, const K: usize> Unit<L, K, { gaussian::TILE }> for GaussianTile<L> {
     #[inline(always)]
-    unsafe fn whole(&mut self, s: L, tile: u64, at: [*mut f32; K]) {
+    unsafe fn whole<F: Finish<L, K>>(&mut self, s: L, tile: u64, finish: F, base: *const f32, at: [*mut f32; K]) {
         let mut first = 0;
         while first < 16 {
             let after = tile.wrapping_mul(16).wrapping_add((first + L::N) as u64);
             let mut next = Rounds::start(s, Domain::Gaussian, self.seed, self.key, after);
             let z = gaussian::from_words(s, self.words, &mut next);
-            (self.ready, self.words) = (after, next.words(s));
+            self.words = next.words(s);
             for (w, &z) in z.iter().enumerate() {
-                for k in 0..K {
-                    // SAFETY: 64 elements, first + N ≤ 16 and w < 4.
-                    unsafe {
-                        let at = at[k].add(w * 16 + first);
-                        s.store(at, if FILL { z } else { s.fma(s.float(self.coeffs[k]), z, s.load(at)) });
-                    }
-                }
+                let i = w * 16 + first;
+                // SAFETY: 64 elements, first + N ≤ 16 and w < 4; a base that is none is not read.
+                unsafe { finish.finish(s, z, base.wrapping_add(i), at.map(|at| at.wrapping_add(i))) };
             }
             first += L::N;
         }
     }
 }
 
-struct Rademacher<'a, const K: usize, const FILL: bool>(Job<'a, K>);
+struct Rademacher<'a, const K: usize>(Job<'a, K>);
 
-impl<const K: usize, const FILL: bool> Work for Rademacher<'_, K, FILL> {
+impl<const K: usize> Work for Rademacher<'_, K> {
     #[inline(always)]
     fn on<L: Lanes>(self, s: L) {
-        let Job { seed, key, start, coeffs, outs } = self.0;
-        let unit = RademacherBlock::<K, FILL> { seed, key, coeffs, group: None, words: [[0; 16]; 4] };
-        units::<L, K, { rademacher::BLOCK }>(s, start, outs, unit);
+        let Job { seed, key, start, then, outs } = self.0;
+        let unit = RademacherBlock { seed, key, group: None, words: [[0; 16]; 4] };
+        units::<L, K, { rademacher::BLOCK }>(s, start, then, outs, unit);
     }
 }
 
 /// Sixteen blocks' words are made together and kept for the blocks that follow.
-struct RademacherBlock<const K: usize, const FILL: bool> {
+struct RademacherBlock {
     seed: Seed,
     key: ParamKey,
-    coeffs: [f32; K],
     group: Option<u64>,
     words: [[u32; 16]; 4],
 }
 
-impl<L: Lanes, const K: usize, const FILL: bool> Unit<L, K, { rademacher::BLOCK }> for RademacherBlock<K, FILL> {
+impl<L: Lanes, const K: usize> Unit<L, K, { rademacher::BLOCK }> for RademacherBlock {
     #[inline(always)]
-    unsafe fn whole(&mut self, s: L, block: u64, at: [*mut f32; K]) {
+    unsafe fn whole<F: Finish<L, K>>(&mut self, s: L, block: u64, finish: F, base: *const f32, at: [*mut f32; K]) {
         if self.group != Some(block / 16) {
             self.group = Some(block / 16);
             self.words = sixteen(s, Domain::Rademacher, self.seed, self.key, block / 16);
         }
+        let one = s.float(1.0);
         for w in 0..4 {
             let word = self.words[w][(block % 16) as usize];
             let mut lane = 0;
             while lane < 32 {
-                for k in 0..K {
-                    // SAFETY: 128 elements, lane + N ≤ 32 and w < 4.
-                    unsafe {
-                        let at = at[k].add(w * 32 + lane);
-                        // ±coefficient is exact, so this sum is the fused one.
-                        let signed = s.flip(s.float(self.coeffs[k]), word >> lane);
-                        s.store(at, if FILL { signed } else { s.fma(s.float(1.0), signed, s.load(at)) });
-                    }
-                }
+                let i = w * 32 + lane;
+                let u = s.flip(one, word >> lane);
+                // SAFETY: 128 elements, lane + N ≤ 32 and w < 4; a base that is none is not read.
+                unsafe { finish.finish(s, u, base.wrapping_add(i), at.map(|at| at.wrapping_add(i))) };
                 lane += L::N;
             }
         }
