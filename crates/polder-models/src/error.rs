@@ -288,6 +288,14 @@ pub enum Error {
         /// The number of positions.
         positions: usize,
     },
+    /// An input that follows other tokens than it is run after.
+    #[error("the input follows {expected} tokens, and is run after {found}")]
+    InputStem {
+        /// Tokens that it is run after.
+        found: usize,
+        /// Tokens that it follows.
+        expected: usize,
+    },
     /// An input without tokens.
     #[error("the input has no tokens")]
     InputEmpty,

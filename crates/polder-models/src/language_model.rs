@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use candle_core::{DType, Tensor};
-use polder_perturb::{Linear, ParamSet, Reader};
+use polder_perturb::{KeysValues, Linear, ParamSet, Reader};
 
 use crate::config::{Family, ModelConfig};
 use crate::error::{Error, Result};
@@ -16,11 +16,18 @@ use crate::{llama, opt};
 pub trait LanguageModel: Debug + Send + Sync {
     /// What the head multiplies: `[P·U, width]`, after the last norm and projection, of the given rows (all: `None`).
     ///
-    /// After the last attention only those rows are worked on, which by row invariance changes no bit of them.
+    /// After the last attention only those rows are worked on, which by row invariance changes no bit of them. `around`
+    /// says what comes before the input, and what is to be remembered of it.
     ///
     /// # Errors
-    /// An input that fits neither itself nor the model; a failing operation.
-    fn hidden_rows(&self, at: &dyn Reader, input: &Tokens, rows: Option<&[u32]>) -> Result<Tensor>;
+    /// An input that fits neither itself nor the model nor the stem; a failing operation.
+    fn hidden_rows(
+        &self,
+        at: &dyn Reader,
+        input: &Tokens,
+        rows: Option<&[u32]>,
+        around: &mut Around<'_>,
+    ) -> Result<Tensor>;
 
     /// The head, which turns hidden rows into logits.
     fn head(&self) -> Linear;
@@ -33,7 +40,7 @@ pub trait LanguageModel: Debug + Send + Sync {
     /// # Errors
     /// As there.
     fn hidden(&self, at: &dyn Reader, input: &Tokens) -> Result<Tensor> {
-        self.hidden_rows(at, input, None)
+        self.hidden_rows(at, input, None, &mut Around::default())
     }
 
     /// `log p(token | everything up to and including row)` of each wanted pair, `[P·wanted.len()]`, in nats.
@@ -41,6 +48,14 @@ pub trait LanguageModel: Debug + Send + Sync {
     /// # Errors
     /// As [`LanguageModel::hidden_rows`].
     fn log_probs(&self, at: &dyn Reader, input: &Tokens) -> Result<Tensor> {
+        self.log_probs_after(at, None, input)
+    }
+
+    /// The same after a stem, which was made at the same points: bit for bit what sequences that begin with it give.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::hidden_rows`].
+    fn log_probs_after(&self, at: &dyn Reader, stem: Option<&Stem>, input: &Tokens) -> Result<Tensor> {
         let about = self.describe();
         input.check(about.vocab, about.positions)?;
         let (rows, pairs) = input.wanted_rows();
@@ -48,8 +63,22 @@ pub trait LanguageModel: Debug + Send + Sync {
             return Ok(Tensor::zeros(0, DType::F32, &at.device())?);
         }
         let all = rows.len() == input.rows();
-        let hidden = self.hidden_rows(at, input, if all { None } else { Some(&rows) })?;
+        let around = &mut Around { stem, keep: None };
+        let hidden = self.hidden_rows(at, input, if all { None } else { Some(&rows) }, around)?;
         Ok(at.log_probs(&hidden, self.head(), &pairs)?)
+    }
+
+    /// Runs the tokens that many sequences begin with, for passes over what follows them.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::hidden_rows`].
+    fn stem(&self, at: &dyn Reader, ids: &[u32]) -> Result<Stem> {
+        let mut input = Tokens::new();
+        input.push(ids);
+        let mut layers = Vec::new();
+        // Nothing is wanted of the last layer but its keys and values, so one row goes on after it.
+        self.hidden_rows(at, &input, Some(&[0]), &mut Around { stem: None, keep: Some(&mut layers) })?;
+        Ok(Stem { len: ids.len(), layers })
     }
 
     /// Tokens in the vocabulary: every id is below.
@@ -60,6 +89,52 @@ pub trait LanguageModel: Debug + Send + Sync {
     /// The largest number of tokens of a sequence.
     fn max_positions(&self) -> usize {
         self.describe().positions
+    }
+}
+
+/// What a model keeps of the tokens that many sequences begin with: every layer's keys and values, at some points.
+#[derive(Debug, Clone)]
+pub struct Stem {
+    len: usize,
+    layers: Vec<KeysValues>,
+}
+
+impl Stem {
+    /// How many tokens.
+    pub fn tokens(&self) -> usize {
+        self.len
+    }
+}
+
+/// What is around a pass: the stem that comes before its input, and where its own keys and values are kept.
+#[derive(Debug, Default)]
+pub struct Around<'a> {
+    /// What comes before every sequence.
+    pub stem: Option<&'a Stem>,
+    /// Gets the keys and values of every layer.
+    pub keep: Option<&'a mut Vec<KeysValues>>,
+}
+
+impl<'a> Around<'a> {
+    /// Checks that the stem is what the input follows, over this many layers.
+    pub(crate) fn check(&self, input: &Tokens, layers: usize) -> Result<()> {
+        let stem = self.stem.map_or(0, |stem| stem.len);
+        if input.stem != stem || self.stem.is_some_and(|stem| stem.layers.len() != layers) {
+            return Err(Error::InputStem { found: stem, expected: input.stem });
+        }
+        Ok(())
+    }
+
+    /// What comes before layer `i`.
+    pub(crate) fn before(&self, i: usize) -> Option<&'a KeysValues> {
+        self.stem.map(|stem| &stem.layers[i])
+    }
+
+    /// Keeps a layer's keys and values, where they are asked for.
+    pub(crate) fn keep(&mut self, keys: &Tensor, values: &Tensor) {
+        if let Some(kept) = &mut self.keep {
+            kept.push(KeysValues { keys: keys.clone(), values: values.clone() });
+        }
     }
 }
 

@@ -20,7 +20,7 @@ mod tokens;
 
 pub use config::{Family, LlamaConfig, ModelConfig, OptConfig, RopeConfig, RopeKind};
 pub use error::{Error, Result};
-pub use language_model::{Description, LanguageModel, build, expected_tensors, tied_aliases};
+pub use language_model::{Around, Description, LanguageModel, Stem, build, expected_tensors, tied_aliases};
 pub use load::{Format, Inspected, Loaded, SideFile, Source, StorageType, inspect, load};
 pub use registry::{MODEL_TYPES, ModelType};
 pub use save::{SaveOptions, save};

@@ -5,7 +5,7 @@ use polder_perturb::{Attention, Linear, Norm, NormKind, ParamSet, Reader, RopeTa
 
 use crate::config::LlamaConfig;
 use crate::error::Result;
-use crate::language_model::{Description, LanguageModel, linear, linear_tensors};
+use crate::language_model::{Around, Description, LanguageModel, linear, linear_tensors};
 use crate::rope::Rotary;
 use crate::tokens::Tokens;
 
@@ -98,8 +98,15 @@ impl Llama {
     }
 
     /// One layer; after its attention only `keep` rows go on.
-    fn layer(&self, at: &dyn Reader, l: &Layer, x: Tensor, pass: &Pass<'_>, keep: Option<&[u32]>) -> Result<Tensor> {
-        let c = &self.config;
+    fn layer(
+        &self,
+        at: &dyn Reader,
+        i: usize,
+        x: Tensor,
+        pass: &mut Pass<'_, '_>,
+        keep: Option<&[u32]>,
+    ) -> Result<Tensor> {
+        let (c, l) = (&self.config, &self.layers[i]);
         let [q, k, v]: [Tensor; 3] = three(at.linears(&at.norm(&x, &l.attention_norm)?, &l.qkv)?)?;
         let (q, k) = match &l.qk_norm {
             Some((q_norm, k_norm)) => (at.norm(&q, q_norm)?, at.norm(&k, k_norm)?),
@@ -114,7 +121,9 @@ impl Llama {
             head_dim: c.head_dim,
             scale: (c.head_dim as f64).powf(-0.5),
             window: l.window,
+            stem: pass.around.before(i),
         };
+        pass.around.keep(&k, &v);
         let mixed = at.attention(&q, &k, &v, &spec)?;
         let (mixed, x) = match keep {
             Some(rows) => (at.select(&mixed, rows)?, at.select(&x, rows)?),
@@ -132,9 +141,10 @@ impl Llama {
 }
 
 /// What all layers of one pass share.
-struct Pass<'a> {
+struct Pass<'a, 'b> {
     input: &'a Tokens,
     table: &'a RopeTable,
+    around: &'a mut Around<'b>,
 }
 
 fn three(tensors: Vec<Tensor>) -> Result<[Tensor; 3]> {
@@ -147,15 +157,22 @@ fn lost(what: &str) -> crate::Error {
 }
 
 impl LanguageModel for Llama {
-    fn hidden_rows(&self, at: &dyn Reader, input: &Tokens, rows: Option<&[u32]>) -> Result<Tensor> {
+    fn hidden_rows(
+        &self,
+        at: &dyn Reader,
+        input: &Tokens,
+        rows: Option<&[u32]>,
+        around: &mut Around<'_>,
+    ) -> Result<Tensor> {
         input.check(self.config.vocab, self.config.positions)?;
+        around.check(input, self.layers.len())?;
         let longest = input.positions.iter().max().map_or(0, |p| *p as usize + 1);
         let table = self.rotary.table(longest);
-        let pass = Pass { input, table: &table };
+        let mut pass = Pass { input, table: &table, around };
         let mut x = at.embed(self.embeddings, &input.ids)?;
-        for (i, layer) in self.layers.iter().enumerate() {
+        for i in 0..self.layers.len() {
             let last = i + 1 == self.layers.len();
-            x = self.layer(at, layer, x, &pass, rows.filter(|_| last))?;
+            x = self.layer(at, i, x, &mut pass, rows.filter(|_| last))?;
         }
         Ok(at.norm(&x, &self.final_norm)?)
     }

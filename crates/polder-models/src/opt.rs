@@ -5,7 +5,7 @@ use polder_perturb::{Attention, Linear, Norm, NormKind, ParamSet, Reader, Site};
 
 use crate::config::OptConfig;
 use crate::error::Result;
-use crate::language_model::{Description, LanguageModel, linear, linear_tensors};
+use crate::language_model::{Around, Description, LanguageModel, linear, linear_tensors};
 use crate::tokens::Tokens;
 
 /// The table of token embeddings; also the head, where they are tied.
@@ -133,7 +133,15 @@ impl Opt {
     }
 
     /// One layer; after its attention only `keep` rows go on.
-    fn layer(&self, at: &dyn Reader, l: &Layer, x: Tensor, input: &Tokens, keep: Option<&[u32]>) -> Result<Tensor> {
+    fn layer(
+        &self,
+        at: &dyn Reader,
+        i: usize,
+        x: Tensor,
+        pass: (&Tokens, &mut Around<'_>),
+        keep: Option<&[u32]>,
+    ) -> Result<Tensor> {
+        let (l, (input, around)) = (&self.layers[i], pass);
         let first = self.config.norm_first;
         let spec = Attention {
             sequences: &input.sequences,
@@ -142,9 +150,11 @@ impl Opt {
             head_dim: self.config.hidden / self.config.heads,
             scale: ((self.config.hidden / self.config.heads) as f64).powf(-0.5),
             window: None,
+            stem: around.before(i),
         };
         let normed = if first { at.norm(&x, &l.attention_norm)? } else { x.clone() };
         let qkv = at.linears(&normed, &l.qkv)?;
+        around.keep(&qkv[1], &qkv[2]);
         let mixed = at.attention(&qkv[0], &qkv[1], &qkv[2], &spec)?;
         let (mixed, x) = match keep {
             Some(rows) => (at.select(&mixed, rows)?, at.select(&x, rows)?),
@@ -160,12 +170,19 @@ impl Opt {
 }
 
 impl LanguageModel for Opt {
-    fn hidden_rows(&self, at: &dyn Reader, input: &Tokens, rows: Option<&[u32]>) -> Result<Tensor> {
+    fn hidden_rows(
+        &self,
+        at: &dyn Reader,
+        input: &Tokens,
+        rows: Option<&[u32]>,
+        around: &mut Around<'_>,
+    ) -> Result<Tensor> {
         input.check(self.config.vocab, self.config.positions)?;
+        around.check(input, self.layers.len())?;
         let mut x = self.embed(at, input)?;
-        for (i, layer) in self.layers.iter().enumerate() {
+        for i in 0..self.layers.len() {
             let last = i + 1 == self.layers.len();
-            x = self.layer(at, layer, x, input, rows.filter(|_| last))?;
+            x = self.layer(at, i, x, (input, around), rows.filter(|_| last))?;
         }
         if let Some(norm) = &self.final_norm {
             x = at.norm(&x, norm)?;

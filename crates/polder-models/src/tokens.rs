@@ -18,12 +18,15 @@ pub struct Wanted {
 pub struct Tokens {
     /// Token ids, one a row.
     pub ids: Vec<u32>,
-    /// Positions, one a row, counted from 0 at the start of each sequence (a branch goes on counting from its prefix).
+    /// Positions, one a row, counted from 0 at the start of the stem or, without one, of each sequence (a branch goes on
+    /// counting from what it continues).
     pub positions: Vec<u32>,
     /// The sequences; together they cover every row once.
     pub sequences: Vec<Sequence>,
     /// The log-probabilities that are wanted.
     pub wanted: Vec<Wanted>,
+    /// Tokens of the [`Stem`](crate::Stem) that comes before every sequence.
+    pub stem: usize,
 }
 
 impl Tokens {
@@ -32,12 +35,17 @@ impl Tokens {
         Self::default()
     }
 
+    /// No rows yet, to follow a stem of that many tokens.
+    pub fn after(stem: usize) -> Self {
+        Self { stem, ..Self::default() }
+    }
+
     /// Appends a sequence, and gives its rows.
     pub fn push(&mut self, ids: &[u32]) -> Span {
         self.append(ids, Span::default())
     }
 
-    /// Appends a branch of the sequence whose rows are `prefix`, and gives its own rows.
+    /// Appends a branch of the sequence whose rows are all of `prefix`, and gives its own rows; it may be a branch itself.
     pub fn push_branch(&mut self, ids: &[u32], prefix: Span) -> Span {
         self.append(ids, prefix)
     }
@@ -45,7 +53,9 @@ impl Tokens {
     fn append(&mut self, ids: &[u32], prefix: Span) -> Span {
         let rows = Span { start: self.ids.len(), len: ids.len() };
         self.ids.extend_from_slice(ids);
-        self.positions.extend((prefix.len..prefix.len + ids.len()).map(|p| p as u32));
+        let last = (prefix.start + prefix.len).checked_sub(1).filter(|_| prefix.len > 0);
+        let from = last.and_then(|row| self.positions.get(row)).map_or(self.stem, |p| *p as usize + 1);
+        self.positions.extend((from..from + ids.len()).map(|p| p as u32));
         self.sequences.push(Sequence { rows, prefix });
         rows
     }

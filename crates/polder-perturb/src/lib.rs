@@ -26,4 +26,6 @@ pub use error::{Error, Result};
 pub use param::{Param, ParamSet, Site};
 pub use plain::PlainReader;
 pub use points::{Points, Shift, Term};
-pub use reader::{Activation, Attention, Linear, Norm, NormKind, Reader, RopeTable, Sequence, Span};
+pub use reader::{
+    Activation, Attention, KeysValues, Linear, Norm, NormKind, Reader, RopeTable, Sequence, Span, lineages,
+};

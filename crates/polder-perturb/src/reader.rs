@@ -4,9 +4,11 @@
 //! A model asks for operations, never for weights, so a backend may make a shifted weight block by block, on whatever
 //! device, and no pass ever writes one.
 
+use std::collections::HashMap;
+
 use candle_core::{DType, Device, Tensor};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::param::Site;
 
 /// A run of consecutive rows.
@@ -20,13 +22,52 @@ pub struct Span {
 
 /// One packed sequence: its own rows, and the rows of the sequence that it continues, if any.
 ///
-/// A branch (an option after a shared prompt) attends to all of its prefix and causally to itself.
+/// A branch (an option after a shared prompt) attends to all that it continues and causally to itself. Branches may have
+/// branches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sequence {
     /// The rows of this sequence.
     pub rows: Span,
-    /// The rows that come before them; of length 0 where there are none.
+    /// All rows of an earlier sequence, which comes before this one; of length 0 where there is none.
     pub prefix: Span,
+}
+
+/// The rows that each sequence attends to before its own: those of the sequences that it continues, outermost first.
+///
+/// # Errors
+/// A prefix that is not the rows of an earlier sequence.
+pub fn lineages(sequences: &[Sequence]) -> Result<Vec<Vec<Span>>> {
+    let mut by_start: HashMap<usize, usize> = HashMap::new();
+    let mut lineages: Vec<Vec<Span>> = Vec::with_capacity(sequences.len());
+    for (i, sequence) in sequences.iter().enumerate() {
+        let mut lineage = Vec::new();
+        if sequence.prefix.len > 0 {
+            let parent = by_start.get(&sequence.prefix.start).filter(|j| sequences[**j].rows == sequence.prefix);
+            let Some(parent) = parent else {
+                return Err(Error::Shape {
+                    what: "a sequence's prefix".to_owned(),
+                    found: vec![sequence.prefix.start, sequence.prefix.len],
+                    expected: "[start, length] of an earlier sequence".to_owned(),
+                });
+            };
+            lineage.clone_from(&lineages[*parent]);
+            lineage.push(sequence.prefix);
+        }
+        lineages.push(lineage);
+        if sequence.rows.len > 0 {
+            by_start.insert(sequence.rows.start, i);
+        }
+    }
+    Ok(lineages)
+}
+
+/// Keys and values of rows that come before every sequence of a pass, made by an earlier one: `[P·S, kv_heads·head_dim]`.
+#[derive(Debug, Clone)]
+pub struct KeysValues {
+    /// The keys, with their rotary embedding where the model has one.
+    pub keys: Tensor,
+    /// The values.
+    pub values: Tensor,
 }
 
 /// Causal attention over packed sequences.
@@ -44,6 +85,8 @@ pub struct Attention<'a> {
     pub scale: f64,
     /// A query sees only this many latest keys, itself included.
     pub window: Option<usize>,
+    /// What comes before every sequence.
+    pub stem: Option<&'a KeysValues>,
 }
 
 /// A linear layer `y = x·Wᵀ + b`, W of shape `[out, in]`.

@@ -3,8 +3,8 @@
 use candle_core::{DType, Device, Tensor};
 use half::bf16;
 use polder_perturb::{
-    Activation, Attention, CpuReader, Law, Linear, Norm, NormKind, Param, ParamSet, PlainReader, Points, Reader,
-    RopeTable, Seed, Sequence, Shift, Span, Term, carried, direction,
+    Activation, Attention, CpuReader, KeysValues, Law, Linear, Norm, NormKind, Param, ParamSet, PlainReader, Points,
+    Reader, RopeTable, Seed, Sequence, Shift, Span, Term, carried, direction,
 };
 
 const WIDTH: usize = 96;
@@ -126,7 +126,8 @@ fn each_operation(at: &dyn Reader, params: &ParamSet, window: Option<usize>) -> 
         let qkv = at.linears(&layer, &qkv)?;
         let q = at.rope(qkv[0].clone(), &table, &positions)?;
         let k = at.rope(qkv[1].clone(), &table, &positions)?;
-        let spec = Attention { sequences: &sequences, heads: 6, kv_heads: 2, head_dim: 16, scale: 0.25, window };
+        let spec =
+            Attention { sequences: &sequences, heads: 6, kv_heads: 2, head_dim: 16, scale: 0.25, window, stem: None };
         let attended = at.attention(&q, &k, &qkv[1], &spec)?;
         let up = at.linear(&layer, linear(params, "up.weight", None))?;
         let gated = at.gate(up.clone(), &up, Activation::Silu)?;
@@ -242,15 +243,34 @@ fn a_branch_has_the_bits_of_the_whole_sequence() {
     let span = |start, len| Span { start, len };
     for window in [None, Some(7), Some(45)] {
         let run = |sequences: &[Sequence]| {
-            let spec = Attention { sequences, heads: 4, kv_heads: 2, head_dim: 16, scale: 0.25, window };
+            let spec = Attention { sequences, heads: 4, kv_heads: 2, head_dim: 16, scale: 0.25, window, stem: None };
             reader.attention(&q, &k, &v, &spec).expect("attention")
         };
         let whole = run(&[Sequence { rows: span(0, 50), prefix: Span::default() }]);
-        let parts = run(&[
+        let mut parts = vec![
             Sequence { rows: span(0, 37), prefix: Span::default() },
             Sequence { rows: span(37, 13), prefix: span(0, 37) },
-        ]);
-        assert_eq!(bits(&whole), bits(&parts), "{window:?}");
+        ];
+        assert_eq!(bits(&whole), bits(&run(&parts)), "{window:?}");
+        // A branch of a branch.
+        parts[1].rows.len = 6;
+        parts.push(Sequence { rows: span(43, 7), prefix: span(37, 6) });
+        assert_eq!(bits(&whole), bits(&run(&parts)), "{window:?}");
+        // The first 20 rows come from an earlier pass.
+        let (stem, rest) = ([&k, &v].map(|x| x.narrow(0, 0, 20).expect("rows")), [&q, &k, &v]);
+        let rest = rest.map(|x| x.narrow(0, 20, 30).expect("rows"));
+        let stem = KeysValues { keys: stem[0].clone(), values: stem[1].clone() };
+        for (first, second) in [(30, 0), (17, 13)] {
+            let sequences = [
+                Sequence { rows: span(0, first), prefix: Span::default() },
+                Sequence { rows: span(first, second), prefix: span(0, first) },
+            ];
+            let sequences = &sequences[..if second == 0 { 1 } else { 2 }];
+            let spec =
+                Attention { sequences, heads: 4, kv_heads: 2, head_dim: 16, scale: 0.25, window, stem: Some(&stem) };
+            let after = reader.attention(&rest[0], &rest[1], &rest[2], &spec).expect("attention");
+            assert_eq!(bits(&whole.narrow(0, 20, 30).expect("rows")), bits(&after), "{window:?}");
+        }
     }
 }
 
@@ -262,13 +282,37 @@ fn sequences_that_overlap_or_leave_rows_out_are_refused() {
     let x = numbers(1, &[8, 16], 1.0);
     let span = |start, len| Sequence { rows: Span { start, len }, prefix: Span::default() };
     for sequences in [vec![span(0, 8), span(0, 8)], vec![span(0, 5), span(4, 4)], vec![span(1, 7)], vec![span(0, 9)]] {
-        let spec = Attention { sequences: &sequences, heads: 1, kv_heads: 1, head_dim: 16, scale: 1.0, window: None };
+        let spec = Attention {
+            sequences: &sequences,
+            heads: 1,
+            kv_heads: 1,
+            head_dim: 16,
+            scale: 1.0,
+            window: None,
+            stem: None,
+        };
         assert!(reader.attention(&x, &x, &x, &spec).is_err(), "{sequences:?}");
     }
-    let endless = Span { start: usize::MAX, len: 2 };
-    let sequences = [span(0, 8), Sequence { rows: Span::default(), prefix: endless }];
-    let spec = Attention { sequences: &sequences, heads: 1, kv_heads: 1, head_dim: 16, scale: 1.0, window: None };
-    assert!(reader.attention(&x, &x, &x, &spec).is_err());
+    // What it continues is no sequence, a part of one, or one that comes later.
+    let prefixes = [(usize::MAX, 2), (0, 3), (4, 4)].map(|(start, len)| Span { start, len });
+    for prefix in prefixes {
+        let sequences = [Sequence { rows: Span { start: 0, len: 4 }, prefix }, span(4, 4)];
+        let spec = Attention {
+            sequences: &sequences,
+            heads: 1,
+            kv_heads: 1,
+            head_dim: 16,
+            scale: 1.0,
+            window: None,
+            stem: None,
+        };
+        assert!(reader.attention(&x, &x, &x, &spec).is_err(), "{prefix:?}");
+    }
+    let stem = KeysValues { keys: numbers(1, &[3, 16], 1.0), values: numbers(1, &[2, 16], 1.0) };
+    let sequences = [span(0, 8)];
+    let stem = Some(&stem);
+    let spec = Attention { sequences: &sequences, heads: 1, kv_heads: 1, head_dim: 16, scale: 1.0, window: None, stem };
+    assert!(reader.attention(&x, &x, &x, &spec).is_err(), "a stem of unequal parts");
 }
 
 #[test]

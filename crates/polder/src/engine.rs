@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use candle_core::DType;
-use polder_models::{LanguageModel, Tokens};
-use polder_perturb::{CpuReader, ParamSet, Points};
+use polder_models::{LanguageModel, Stem, Tokens};
+use polder_perturb::{CpuReader, ParamSet, Points, Reader};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -65,18 +65,43 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// A token or position outside of the model's tables; a failing tensor operation.
     pub fn log_probs(&self, points: &Points, tokens: &Tokens) -> Result<Vec<f64>> {
-        let count = points.count() as u64;
-        let whole = tokens.sequences.iter().filter(|s| s.prefix.len == 0).count() as u64;
-        self.sequences.fetch_add(count * whole, Ordering::Relaxed);
-        self.tokens.fetch_add(count * tokens.rows() as u64, Ordering::Relaxed);
-        self.passes.fetch_add(1, Ordering::Relaxed);
-        let reader = CpuReader::new(self.params, points);
-        let log_probs = match self.clock {
-            None => self.model.log_probs(&reader, tokens)?,
-            Some(clock) => self.model.log_probs(&Timed::new(&reader, clock), tokens)?,
-        };
+        self.log_probs_after(points, None, tokens)
+    }
+
+    /// The same for tokens that follow a stem, which was made at the same points.
+    ///
+    /// # Errors
+    /// As [`Engine::log_probs`]; another stem than the tokens follow.
+    pub fn log_probs_after(&self, points: &Points, stem: Option<&Stem>, tokens: &Tokens) -> Result<Vec<f64>> {
+        let whole = tokens.sequences.iter().filter(|s| s.prefix.len == 0).count();
+        self.count(points, whole, tokens.rows());
+        let log_probs = self.read(points, |reader| self.model.log_probs_after(reader, stem, tokens))?;
         // Not rounded to f32: that alone would move a projected gradient at λ = 1e-3 by some 1e-4.
         Ok(log_probs.to_dtype(DType::F64)?.to_vec1()?)
+    }
+
+    /// Runs what many sequences begin with, for passes over what follows.
+    ///
+    /// # Errors
+    /// As [`Engine::log_probs`].
+    pub fn stem(&self, points: &Points, ids: &[u32]) -> Result<Stem> {
+        self.count(points, 1, ids.len());
+        self.read(points, |reader| self.model.stem(reader, ids))
+    }
+
+    fn count(&self, points: &Points, sequences: usize, rows: usize) {
+        let count = points.count() as u64;
+        self.sequences.fetch_add(count * sequences as u64, Ordering::Relaxed);
+        self.tokens.fetch_add(count * rows as u64, Ordering::Relaxed);
+        self.passes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn read<T>(&self, points: &Points, f: impl FnOnce(&dyn Reader) -> polder_models::Result<T>) -> Result<T> {
+        let reader = CpuReader::new(self.params, points);
+        Ok(match self.clock {
+            None => f(&reader)?,
+            Some(clock) => f(&Timed::new(&reader, clock))?,
+        })
     }
 
     /// What was run since the engine was made.

@@ -10,7 +10,7 @@ use polder_tasks::{EncodedExample, EncodedOption, LossKind};
 use crate::batching::Batching;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::packing::Packed;
+use crate::packing::{Common, Packed};
 use crate::scoring::{OptionScore, loss};
 
 /// How a training pass is laid out; no bit of a loss depends on it.
@@ -18,14 +18,14 @@ use crate::scoring::{OptionScore, loss};
 pub struct PassLayout {
     /// Examples a pass; the whole batch where absent.
     pub micro_batch: Option<usize>,
-    /// Whether the two points of a direction are read in one pass: the direction and the weights are made and read
-    /// once, and activations take twice the memory.
-    pub paired: bool,
+    /// Points a pass, at least 1: their weights and directions are read and made once for all of them, and activations
+    /// take that many times the memory. The two points of a direction stay together where it is more than 1.
+    pub points: usize,
 }
 
 impl Default for PassLayout {
     fn default() -> Self {
-        Self { micro_batch: None, paired: true }
+        Self { micro_batch: None, points: 2 }
     }
 }
 
@@ -38,6 +38,7 @@ pub struct PromptLoss<'a> {
     batching: Batching,
     law: Law,
     layout: PassLayout,
+    common: Common,
     stop: Option<Arc<AtomicBool>>,
 }
 
@@ -51,7 +52,8 @@ impl<'a> PromptLoss<'a> {
         law: Law,
         layout: PassLayout,
     ) -> Self {
-        Self { engine, examples, kind, batching, law, layout, stop: None }
+        let common = Common::of(examples);
+        Self { engine, examples, kind, batching, law, layout, common, stop: None }
     }
 
     /// Ends a step in flight, between two passes, once the flag is up; the step then fails with [`Error::Stopped`].
@@ -76,7 +78,7 @@ impl<'a> PromptLoss<'a> {
         if self.stop.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
             return Err(Error::Stopped);
         }
-        let mut packed = Packed::default();
+        let mut packed = if examples.len() > 1 { Packed::with(&self.common) } else { Packed::default() };
         for example in examples {
             packed.push(&self.options(example)?)?;
         }
@@ -107,7 +109,7 @@ impl<'a> PromptLoss<'a> {
         let mut losses = Losses { points: vec![Vec::with_capacity(examples.len()); shifts.len()], weights: Vec::new() };
         for micro in examples.chunks(size) {
             let mut first = 0;
-            for group in groups(shifts, self.layout.paired) {
+            for group in groups(shifts, self.layout.points) {
                 let (values, weights) = self.pass(micro, &Points::new(self.law, group))?;
                 for (all, new) in losses.points[first..].iter_mut().zip(values) {
                     all.extend(new);
@@ -122,14 +124,21 @@ impl<'a> PromptLoss<'a> {
     }
 }
 
-/// Neighbouring points that share their seeds, in pairs, or every point for itself.
-fn groups(shifts: &[Shift], paired: bool) -> Vec<&[Shift]> {
+/// Neighbouring points, at most `most` together; points that share their seeds are not parted unless `most` is less.
+fn groups(shifts: &[Shift], most: usize) -> Vec<&[Shift]> {
     let seeds = |shift: &Shift| shift.terms.iter().map(|t| t.seed).collect::<Vec<Seed>>();
     let mut groups = Vec::new();
     let mut rest = shifts;
-    while let [first, others @ ..] = rest {
-        let pair = paired && others.first().is_some_and(|second| seeds(second) == seeds(first));
-        let (group, after) = rest.split_at(if pair { 2 } else { 1 });
+    while !rest.is_empty() {
+        let mut taken = 0;
+        while taken < rest.len() {
+            let together = rest[taken..].iter().take_while(|s| seeds(s) == seeds(&rest[taken])).count();
+            if taken > 0 && taken + together > most {
+                break;
+            }
+            taken += together.min(most.max(1));
+        }
+        let (group, after) = rest.split_at(taken);
         groups.push(group);
         rest = after;
     }
@@ -150,9 +159,14 @@ mod tests {
     fn the_points_of_a_direction_are_read_together() {
         let along = |seed: u64, coeff: f64| Shift::along(Seed(seed), coeff);
         let shifts = [along(1, 0.1), along(1, -0.1), along(2, 0.1), along(2, -0.1), Shift::none()];
-        let sizes = |paired| groups(&shifts, paired).iter().map(|g| g.len()).collect::<Vec<_>>();
-        assert_eq!(sizes(true), [2, 2, 1]);
-        assert_eq!(sizes(false), [1; 5]);
-        assert_eq!(groups(&shifts, true).concat(), shifts);
+        let sizes = |most| groups(&shifts, most).iter().map(|g| g.len()).collect::<Vec<_>>();
+        assert_eq!(sizes(1), [1; 5]);
+        assert_eq!(sizes(2), [2, 2, 1]);
+        assert_eq!(sizes(3), [2, 3]);
+        assert_eq!(sizes(4), [4, 1]);
+        assert_eq!(sizes(9), [5]);
+        for most in 1..7 {
+            assert_eq!(groups(&shifts, most).concat(), shifts);
+        }
     }
 }

@@ -3,9 +3,38 @@
 use std::ops::Range;
 
 use polder_models::Tokens;
+use polder_perturb::Span;
 use polder_tasks::{EncodedExample, EncodedOption};
 
 use crate::error::{Error, Result};
+
+/// What all options of a set of examples begin with, as far as none of it is scored.
+///
+/// It is run once for a pass, or once for all passes over the same weights.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Common {
+    ids: Vec<u32>,
+}
+
+impl Common {
+    /// A beginning that is shorter is not worth a sequence of its own.
+    const SHORTEST: usize = 8;
+
+    /// What all options of these examples begin with; nothing where that is too short to be worth it.
+    pub fn of(examples: &[EncodedExample]) -> Self {
+        let options: Vec<&EncodedOption> = examples.iter().flat_map(|e| &e.options).collect();
+        // Each option keeps a token of its own, so that there is a row to follow the beginning.
+        let own = options.iter().map(|o| o.ids.len().saturating_sub(o.scored + 1)).min().unwrap_or(0);
+        let len = shared_len(&options).min(own);
+        let worth = examples.len() > 1 && len >= Self::SHORTEST;
+        Self { ids: options.first().filter(|_| worth).map_or_else(Vec::new, |o| o.ids[..len].to_vec()) }
+    }
+
+    /// Its tokens; none where there is no common beginning.
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+}
 
 /// Examples of one forward pass, and where each option's log-probabilities lie in its answer.
 #[derive(Debug, Clone, Default)]
@@ -14,9 +43,28 @@ pub struct Packed {
     pub tokens: Tokens,
     /// `spans[example][option]`: the wanted numbers of that option, in the order of its scored tokens.
     pub spans: Vec<Vec<Range<usize>>>,
+    /// Tokens that every option begins with and that are not packed with it.
+    skip: usize,
+    /// The rows of these tokens, where they are run in this pass.
+    common: Span,
 }
 
 impl Packed {
+    /// A pass over examples that all begin with `common`, which is its first sequence.
+    pub fn with(common: &Common) -> Self {
+        let mut packed = Self { skip: common.ids.len(), ..Self::default() };
+        if packed.skip > 0 {
+            packed.common = packed.tokens.push(&common.ids);
+        }
+        packed
+    }
+
+    /// A pass over examples that all begin with `common`, which has been run before.
+    pub fn after(common: &Common) -> Self {
+        let skip = common.ids.len();
+        Self { tokens: Tokens::after(skip), skip, ..Self::default() }
+    }
+
     /// Appends an example with the given options.
     ///
     /// The longest common beginning of the options, as far as nothing of it is scored, becomes one sequence; what is
@@ -31,16 +79,16 @@ impl Packed {
                 return Err(Error::NothingPredicts { option: index, scored: option.scored, tokens: option.ids.len() });
             }
         }
-        let shared = shared_len(options);
+        let (shared, skip) = (shared_len(options), self.skip);
         let spans = match options {
             [] => Vec::new(),
-            _ if shared == 0 || options.len() == 1 => options.iter().map(|option| self.alone(option)).collect(),
+            _ if shared <= skip || options.len() == 1 => options.iter().map(|option| self.alone(option)).collect(),
             [first, ..] => {
-                let prefix = self.tokens.push(&first.ids[..shared]);
+                let prefix = self.tokens.push_branch(&first.ids[skip..shared], self.common);
                 let branch = |option: &&EncodedOption| {
                     let own = &option.ids[shared..option.ids.len() - 1];
                     let start = if own.is_empty() { 0 } else { self.tokens.push_branch(own, prefix).start };
-                    self.want(option, |at| if at < shared { prefix.start + at } else { start + at - shared })
+                    self.want(option, |at| if at < shared { prefix.start + at - skip } else { start + at - shared })
                 };
                 options.iter().map(branch).collect()
             }
@@ -51,8 +99,9 @@ impl Packed {
 
     /// An option that shares nothing: one sequence.
     fn alone(&mut self, option: &EncodedOption) -> Range<usize> {
-        let rows = self.tokens.push(&option.ids[..option.ids.len() - 1]);
-        self.want(option, |at| rows.start + at)
+        let skip = self.skip;
+        let rows = self.tokens.push_branch(&option.ids[skip..option.ids.len() - 1], self.common);
+        self.want(option, |at| rows.start + at - skip)
     }
 
     /// Asks for the scored tokens of an option; `row` says where its token number `at` lies.
@@ -95,19 +144,75 @@ pub fn all_options(example: &EncodedExample) -> Vec<&EncodedOption> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use polder_perturb::Span;
 
     fn option(ids: &[u32], scored: usize) -> EncodedOption {
         EncodedOption { ids: ids.to_vec(), scored }
     }
 
-    /// The full sequence that a row ends: its prefix's rows, then its own.
-    fn sequence_up_to(tokens: &Tokens, row: usize) -> Vec<u32> {
-        let of = |span: Span| tokens.ids[span.start..span.start + span.len].to_vec();
-        let own = tokens.sequences.iter().find(|s| (s.rows.start..s.rows.start + s.rows.len).contains(&row)).unwrap();
-        let mut ids = of(own.prefix);
-        ids.extend(&tokens.ids[own.rows.start..=row]);
+    /// The full sequence that a row ends: what comes before every sequence, what its own continues, itself.
+    fn sequence_up_to(tokens: &Tokens, stem: &[u32], row: usize) -> Vec<u32> {
+        let lineages = polder_perturb::lineages(&tokens.sequences).unwrap();
+        let holds = |s: &Span| (s.start..s.start + s.len).contains(&row);
+        let at = tokens.sequences.iter().position(|s| holds(&s.rows)).unwrap();
+        let own = tokens.sequences[at].rows;
+        let mut ids = stem[..tokens.stem].to_vec();
+        for span in &lineages[at] {
+            ids.extend(&tokens.ids[span.start..span.start + span.len]);
+        }
+        assert_eq!(tokens.positions[own.start] as usize, ids.len());
+        ids.extend(&tokens.ids[own.start..=row]);
         ids
+    }
+
+    /// Checks that every scored token of `cases` is asked for after all that precedes it, in order.
+    fn check(packed: &Packed, stem: &[u32], cases: &[Vec<EncodedOption>]) {
+        let mut seen = 0;
+        for (options, spans) in cases.iter().zip(&packed.spans) {
+            for (option, span) in options.iter().zip(spans) {
+                assert_eq!(span.start, seen);
+                seen = span.end;
+                for (wanted, at) in packed.tokens.wanted[span.clone()].iter().zip(option.ids.len() - option.scored..) {
+                    assert_eq!(wanted.token, option.ids[at]);
+                    assert_eq!(sequence_up_to(&packed.tokens, stem, wanted.row as usize), option.ids[..at]);
+                }
+            }
+        }
+        assert_eq!(seen, packed.tokens.wanted.len());
+    }
+
+    #[test]
+    fn a_common_beginning_is_one_sequence_or_none() {
+        let stem: Vec<u32> = (100..110).collect();
+        let after = |ids: &[u32], scored| option(&[&stem[..], ids].concat(), scored);
+        let cases = vec![
+            vec![after(&[1, 2, 7], 1), after(&[1, 2, 8], 1)],
+            vec![after(&[1, 3, 7, 9], 2), after(&[1, 3, 8], 1)],
+            vec![after(&[5, 6], 1)],
+            // The options share nothing beyond the beginning.
+            vec![after(&[4, 7], 1), after(&[5, 7], 1)],
+        ];
+        let example = |options: &Vec<EncodedOption>| EncodedExample {
+            idx: String::new(),
+            options: options.clone(),
+            gold: None,
+            cut: 0,
+        };
+        let examples: Vec<EncodedExample> = cases.iter().map(example).collect();
+        let common = Common::of(&examples);
+        assert_eq!(common.ids(), stem);
+        let mut rows = Vec::new();
+        for mut packed in [Packed::with(&common), Packed::after(&common)] {
+            for options in &cases {
+                packed.push(&options.iter().collect::<Vec<_>>()).unwrap();
+            }
+            check(&packed, &stem, &cases);
+            rows.push(packed.tokens.rows());
+        }
+        assert_eq!(rows, [10 + 8, 8]);
+        assert_eq!(Common::of(&examples[..1]), Common::default(), "one example shares with none");
+        // Where an option is only what it scores after the beginning, a token of the beginning stays with it.
+        let tight = [example(&vec![after(&[7], 1)]), example(&vec![after(&[8], 1)])];
+        assert_eq!(Common::of(&tight).ids(), &stem[..9]);
     }
 
     #[test]
@@ -127,18 +232,7 @@ mod tests {
         for options in &cases {
             packed.push(&options.iter().collect::<Vec<_>>()).unwrap();
         }
-        let mut seen = 0;
-        for (options, spans) in cases.iter().zip(&packed.spans) {
-            for (option, span) in options.iter().zip(spans) {
-                assert_eq!(span.start, seen);
-                seen = span.end;
-                for (wanted, at) in packed.tokens.wanted[span.clone()].iter().zip(option.ids.len() - option.scored..) {
-                    assert_eq!(wanted.token, option.ids[at]);
-                    assert_eq!(sequence_up_to(&packed.tokens, wanted.row as usize), option.ids[..at]);
-                }
-            }
-        }
-        assert_eq!(seen, packed.tokens.wanted.len());
+        check(&packed, &[], &cases);
         let rows: usize = cases.iter().map(|c| rows_of(&c.iter().collect::<Vec<_>>())).sum();
         assert_eq!(rows, packed.tokens.rows());
     }

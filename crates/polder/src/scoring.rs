@@ -5,7 +5,7 @@ use polder_tasks::{EncodedExample, LossKind, predict};
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::packing::{Packed, all_options, rows_of};
+use crate::packing::{Common, Packed, all_options, rows_of};
 
 /// How many token rows an evaluation pass takes unless told otherwise; results do not depend on it. Their activations stay
 /// in the last cache: 2,048 rows took 8 to 21 % longer with SmolLM2-135M in f32.
@@ -35,7 +35,7 @@ impl OptionScore {
 /// The score of every option of every example: `scores[example][option]`, in the order of the examples.
 ///
 /// Examples are sorted by length and packed into passes of about `rows_a_pass` token rows; each option's bits depend on
-/// its own tokens only. `on_pass` hears how many examples are done and may end the evaluation.
+/// its own tokens only. What all examples begin with (demonstrations, an instruction) is run once. `on_pass` hears how many examples are done and may end the evaluation.
 ///
 /// # Errors
 /// An example that can't be scored; a failing pass; what `on_pass` answers.
@@ -45,6 +45,11 @@ pub fn score(
     rows_a_pass: usize,
     on_pass: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<Vec<Vec<OptionScore>>> {
+    let common = Common::of(examples);
+    let stem = match common.ids() {
+        [] => None,
+        ids => Some(engine.stem(&Points::plain(), ids)?),
+    };
     let rows: Vec<usize> = examples.iter().map(|e| rows_of(&all_options(e))).collect();
     let mut order: Vec<usize> = (0..examples.len()).collect();
     // The longest first: what a pass needs at most is known at once.
@@ -53,15 +58,15 @@ pub fn score(
     let mut done = 0;
     while done < order.len() {
         let mut taken = 0;
-        let mut packed = Packed::default();
+        let mut packed = Packed::after(&common);
         for i in &order[done..] {
-            if taken > 0 && packed.tokens.rows() + rows[*i] > rows_a_pass {
+            if taken > 0 && packed.tokens.rows() + rows[*i] - common.ids().len().min(rows[*i]) > rows_a_pass {
                 break;
             }
             packed.push(&all_options(&examples[*i]))?;
             taken += 1;
         }
-        let log_probs = engine.log_probs(&Points::plain(), &packed.tokens)?;
+        let log_probs = engine.log_probs_after(&Points::plain(), stem.as_ref(), &packed.tokens)?;
         for (i, spans) in order[done..done + taken].iter().zip(&packed.spans) {
             scores[*i] = spans.iter().map(|span| OptionScore::of(&log_probs[span.clone()])).collect();
         }

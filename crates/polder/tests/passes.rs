@@ -8,6 +8,7 @@ use polder::config::Config;
 use polder::engine::Engine;
 use polder::model::Model;
 use polder::objective::{PassLayout, PromptLoss};
+use polder::packing::Common;
 use polder::plan::Plan;
 use polder::scoring::score;
 use polder_optim::{Batch, Losses, Objective};
@@ -16,8 +17,14 @@ use polder_tasks::{EncodedExample, EncodedOption};
 
 /// The plan and the model of a tiny run, by task.
 fn prepared(place: &Place, task: &str, data: &str, dtype: &str) -> (Plan, Model) {
+    prompted(place, task, data, dtype, &[])
+}
+
+/// The same with further settings.
+fn prompted(place: &Place, task: &str, data: &str, dtype: &str, more: &[&str]) -> (Plan, Model) {
     let config = place.config("passes.toml", "", &fixture::tables(dtype, "1e-3"));
-    let sets = [format!("task.name={task}"), format!("task.data={}", fixture::str(&place.path(data)))];
+    let mut sets = vec![format!("task.name={task}"), format!("task.data={}", fixture::str(&place.path(data)))];
+    sets.extend(more.iter().map(|set| (*set).to_owned()));
     let plan = Plan::new(Config::load(&config, &sets).unwrap()).unwrap();
     let model = Model::load(&plan.config.model.path, plan.config.model.dtype, &candle_core::Device::Cpu).unwrap();
     (plan, model)
@@ -33,10 +40,10 @@ fn bits(losses: &Losses) -> Vec<Vec<u64>> {
     losses.points.iter().map(|row| row.iter().map(|l| l.to_bits()).collect()).collect()
 }
 
-fn losses(engine: &Engine<'_>, plan: &Plan, size: BatchSize, micro_batch: Option<usize>, paired: bool) -> Losses {
+fn losses(engine: &Engine<'_>, plan: &Plan, size: BatchSize, micro_batch: Option<usize>, together: usize) -> Losses {
     let data = &plan.data;
     let batching = Batching::new(data.train.len(), size, 3);
-    let layout = PassLayout { micro_batch, paired };
+    let layout = PassLayout { micro_batch, points: together };
     PromptLoss::new(engine, &data.train, data.kind, batching, Law::Gaussian, layout)
         .losses(Batch(2), &points())
         .unwrap()
@@ -48,13 +55,13 @@ fn neither_micro_batches_nor_pairing_change_a_loss() {
         for (place, dtype) in [(Place::llama(), "f32"), (Place::opt(), "bf16"), (Place::llama(), "f16")] {
             let (plan, model) = prepared(&place, task, data, dtype);
             let engine = model.engine();
-            let whole = losses(&engine, &plan, BatchSize::Examples(16), None, true);
+            let whole = losses(&engine, &plan, BatchSize::Examples(16), None, 2);
             assert_eq!((whole.points.len(), whole.points[0].len(), whole.weights.len()), (4, 16, 16));
             assert!(whole.points.iter().flatten().all(|l| l.is_finite() && *l > 0.0));
             assert_ne!(bits(&whole)[0], bits(&whole)[1], "the points are different ones");
-            for (micro_batch, paired) in [(Some(1), true), (Some(3), true), (Some(16), false), (Some(1), false)] {
-                let other = losses(&engine, &plan, BatchSize::Examples(16), micro_batch, paired);
-                assert_eq!(bits(&whole), bits(&other), "{task} {dtype} {micro_batch:?} {paired}");
+            for (micro_batch, together) in [(Some(1), 2), (Some(3), 4), (Some(16), 1), (Some(1), 1), (None, 4)] {
+                let other = losses(&engine, &plan, BatchSize::Examples(16), micro_batch, together);
+                assert_eq!(bits(&whole), bits(&other), "{task} {dtype} {micro_batch:?} {together}");
                 assert_eq!(whole.weights, other.weights);
             }
         }
@@ -66,8 +73,8 @@ fn a_full_batch_holds_the_losses_of_its_parts() {
     let place = Place::llama();
     let (plan, model) = prepared(&place, "copa", "copa", "f32");
     let engine = model.engine();
-    let full = losses(&engine, &plan, BatchSize::Full, None, true);
-    let part = losses(&engine, &plan, BatchSize::Examples(5), None, true);
+    let full = losses(&engine, &plan, BatchSize::Full, None, 2);
+    let part = losses(&engine, &plan, BatchSize::Examples(5), None, 2);
     let rows = Batching::new(plan.data.train.len(), BatchSize::Examples(5), 3).rows(Batch(2));
     for (point, all) in part.points.iter().zip(&full.points) {
         let expected: Vec<u64> = rows.iter().map(|row| all[*row].to_bits()).collect();
@@ -92,6 +99,39 @@ fn shared_prompts_and_packing_change_no_score() {
             let flat: Vec<_> = packed.iter().flatten().copied().collect();
             let separate: Vec<_> = scores(&alone, 100).into_iter().flatten().collect();
             assert_eq!(flat, separate, "{task} {dtype}");
+        }
+    }
+}
+
+#[test]
+fn what_all_prompts_begin_with_is_run_once_and_changes_nothing() {
+    let prompt =
+        "task.prompt=great terrible great terrible great terrible great terrible great {{ sentence | trim }} It was";
+    for (place, dtype) in [(Place::llama(), "bf16"), (Place::opt(), "f32")] {
+        let (plan, model) = prompted(&place, "sst2", "data", dtype, &[prompt]);
+        let engine = model.engine();
+        let (examples, common) = (&plan.data.eval, Common::of(&plan.data.eval));
+        assert!(common.ids().len() >= 8, "{:?}", common.ids());
+        let tokens = |f: &dyn Fn()| {
+            let before = engine.counts().tokens;
+            f();
+            (engine.counts().tokens - before) as usize
+        };
+        let all = std::cell::RefCell::new(Vec::new());
+        let spent = tokens(&|| *all.borrow_mut() = score(&engine, examples, 100, &mut |_| Ok(())).unwrap());
+        let one_by_one = std::cell::RefCell::new(Vec::new());
+        let alone = tokens(&|| {
+            for example in examples {
+                one_by_one.borrow_mut().extend(score(&engine, &[example.clone()], 100, &mut |_| Ok(())).unwrap());
+            }
+        });
+        assert_eq!(all, one_by_one);
+        assert_eq!(alone - spent, (examples.len() - 1) * common.ids().len());
+
+        let whole = losses(&engine, &plan, BatchSize::Examples(16), None, 2);
+        for (micro_batch, together) in [(Some(1), 2), (Some(5), 4), (None, 1)] {
+            let other = losses(&engine, &plan, BatchSize::Examples(16), micro_batch, together);
+            assert_eq!(bits(&whole), bits(&other), "{dtype} {micro_batch:?} {together}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Row invariance as a model sees it: packing, branches, pairs of points and wanted rows change nothing.
 
 use polder_models::Tokens;
-use polder_perturb::{Law, Points, Seed, Shift};
+use polder_perturb::{Law, Points, Seed, Shift, Span};
 
 use crate::fixture::{Golden, golden, largest_difference, log_probs, reader, variants};
 
@@ -50,6 +50,48 @@ fn packed_sequences_and_branches_equal_plain_sequences() {
             let mut expected = alone(&golden, reader_name, &points, &prompt, &first);
             expected.extend(alone(&golden, reader_name, &points, &prompt, &second));
             check(&name, reader_name, &found, &expected);
+        }
+    }
+}
+
+#[test]
+fn what_sequences_begin_with_may_be_run_before_or_beside_them() {
+    let points = Points::new(Law::Gaussian, &[Shift::along(Seed(5), 0.01), Shift::along(Seed(5), -0.01)]);
+    for name in variants() {
+        let golden = golden(&name);
+        let model = golden.model.as_ref();
+        // A stem of 4 tokens, a prompt of 5 after it, and two branches of the prompt.
+        let (stem, prompt) = golden.ids[0][..9].split_at(4);
+        let branches = [&golden.ids[0][9..14], &golden.ids[1][3..6]];
+        let fill = |input: &mut Tokens, stem: Span| {
+            let prefix = input.push_branch(prompt, stem);
+            for branch in branches {
+                let rows = input.push_branch(branch, prefix);
+                let before = std::iter::once(prefix.start + prefix.len - 1).chain(rows.start..);
+                before.zip(branch).for_each(|(row, token)| input.want(row, *token));
+            }
+        };
+        let (mut beside, mut before) = (Tokens::new(), Tokens::after(stem.len()));
+        let rows = beside.push(stem);
+        fill(&mut beside, rows);
+        fill(&mut before, Span::default());
+        for reader_name in READERS {
+            let at = reader(reader_name, &golden.params, &points);
+            let expected: Vec<f64> = [0, 1]
+                .into_iter()
+                .flat_map(|point| branches.map(|branch| (point, branch)))
+                .flat_map(|(point, branch)| {
+                    let both = alone(&golden, reader_name, &points, &golden.ids[0][..9], branch);
+                    both[point * branch.len()..(point + 1) * branch.len()].to_vec()
+                })
+                .collect();
+            check(&name, reader_name, &log_probs(model, at.as_ref(), &beside), &expected);
+            let kept = model.stem(at.as_ref(), stem).unwrap();
+            let found = model.log_probs_after(at.as_ref(), Some(&kept), &before).unwrap();
+            let found = found.to_dtype(candle_core::DType::F64).unwrap().to_vec1::<f64>().unwrap();
+            check(&name, reader_name, &found, &expected);
+            assert!(model.log_probs(at.as_ref(), &before).is_err(), "a stem that is not there");
+            assert!(model.log_probs_after(at.as_ref(), Some(&kept), &beside).is_err(), "one too many");
         }
     }
 }

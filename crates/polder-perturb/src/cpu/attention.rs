@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use crate::cpu::level::{at_each_level, level};
 use crate::cpu::math::exp;
 use crate::cpu::view::Shared;
-use crate::reader::{Attention, Sequence};
+use crate::reader::{Attention, Span};
 
 const LANES: usize = 16;
 /// Keys of a tile.
@@ -21,20 +21,66 @@ const TILE: usize = 32;
 /// Keys whose scores, or value columns whose sums, are accumulated together.
 const STEP: usize = 8;
 
-/// Queries, keys and values of one point, and their row widths.
+/// Keys or values: those of the pass, and those that come before every sequence.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    /// `[points·rows, kv_width]`.
+    pub(super) own: &'a [f32],
+    /// `[points·S, kv_width]`.
+    pub(super) stem: &'a [f32],
+}
+
+/// Queries, keys and values of one point and head, and their row widths.
 #[derive(Clone, Copy)]
 struct Operands<'a> {
     q: &'a [f32],
-    k: &'a [f32],
-    v: &'a [f32],
+    k: Rows<'a>,
+    v: Rows<'a>,
     q_width: usize,
     kv_width: usize,
+    /// Rows that come before every sequence.
+    stem: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// From element `own` of the pass and element `stem` of what comes before it.
+    fn from(self, own: usize, stem: usize) -> Self {
+        Self { own: &self.own[own..], stem: self.stem.get(stem..).unwrap_or_default() }
+    }
+}
+
+impl<'a> Operands<'a> {
+    /// The row at a place: places below `stem` come before the pass.
+    #[inline(always)]
+    fn row(&self, x: Rows<'a>, place: u32, from: usize, len: usize) -> &'a [f32] {
+        let place = place as usize;
+        match place.checked_sub(self.stem) {
+            None => &x.stem[place * self.kv_width + from..][..len],
+            Some(row) => &x.own[row * self.kv_width + from..][..len],
+        }
+    }
+}
+
+/// The places of all keys of a sequence, in order: the stem, what it continues, itself.
+fn places(stem: usize, lineage: &[Span], own: Span) -> Vec<u32> {
+    let rows = lineage.iter().chain([&own]).flat_map(|span| stem + span.start..stem + span.start + span.len);
+    (0..stem).chain(rows).map(|place| place as u32).collect()
 }
 
 /// The heads' outputs, `[points·rows, heads·head_dim]`.
-pub(super) fn attention(q: &[f32], k: &[f32], v: &[f32], points: usize, spec: &Attention<'_>) -> Vec<f32> {
+pub(super) fn attention(
+    q: &[f32],
+    k: Rows<'_>,
+    v: Rows<'_>,
+    points: usize,
+    spec: &Attention<'_>,
+    lineages: &[Vec<Span>],
+) -> Vec<f32> {
     let (q_width, kv_width) = (spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim);
     let rows = q.len() / q_width / points;
+    let stem = k.stem.len() / kv_width / points;
+    let keys: Vec<Vec<u32>> =
+        spec.sequences.iter().zip(lineages).map(|(s, lineage)| places(stem, lineage, s.rows)).collect();
     let mut out = vec![0f32; q.len()];
     let place = Shared::new(&mut out);
     let tasks: Vec<(usize, usize, usize)> = (0..points)
@@ -42,21 +88,17 @@ pub(super) fn attention(q: &[f32], k: &[f32], v: &[f32], points: usize, spec: &A
         .collect();
     let level = level();
     tasks.par_iter().with_min_len(spec.heads.min(8)).for_each_init(Buffers::default, |buffers, &(p, s, h)| {
-        let (q_at, kv_at) = (p * rows * q_width, p * rows * kv_width);
-        let operands = Operands {
-            q: &q[q_at + h * spec.head_dim..],
-            k: &k[kv_at + h * spec.kv_heads / spec.heads * spec.head_dim..],
-            v: &v[kv_at + h * spec.kv_heads / spec.heads * spec.head_dim..],
-            q_width,
-            kv_width,
-        };
-        let sequence = spec.sequences[s];
-        for first in (0..sequence.rows.len).step_by(LANES) {
-            let count = (sequence.rows.len - first).min(LANES);
+        let (q_at, kv_head) = (p * rows * q_width, h * spec.kv_heads / spec.heads * spec.head_dim);
+        let (own, before) = (p * rows * kv_width + kv_head, p * stem * kv_width + kv_head);
+        let q = &q[q_at + h * spec.head_dim..];
+        let operands = Operands { q, k: k.from(own, before), v: v.from(own, before), q_width, kv_width, stem };
+        let own = spec.sequences[s].rows;
+        for first in (0..own.len).step_by(LANES) {
+            let count = (own.len - first).min(LANES);
             buffers.prepare(spec.head_dim);
-            head(level, operands, &sequence, spec, first, count, buffers);
+            head(level, operands, &keys[s], own, spec, first, count, buffers);
             for lane in 0..count {
-                let row = sequence.rows.start + first + lane;
+                let row = own.start + first + lane;
                 // SAFETY: this task alone writes head `h` of the rows of sequence `s` at point `p`.
                 #[allow(unsafe_code)]
                 let y = unsafe { place.slice(q_at + row * q_width + h * spec.head_dim, spec.head_dim) };
@@ -95,17 +137,12 @@ impl Buffers {
     }
 }
 
-/// The row of key `i` of a sequence: first its prefix, then itself.
-#[inline(always)]
-fn key_row(sequence: &Sequence, i: usize) -> usize {
-    if i < sequence.prefix.len { sequence.prefix.start + i } else { sequence.rows.start + i - sequence.prefix.len }
-}
-
 at_each_level! {
-    /// Queries `first..first + count` of a sequence, for one head: leaves sums and weighted values in `buffers`.
+    /// Queries `first..first + count` of a sequence (its rows are `own`, its keys at `places`), for one head: leaves sums and weighted values in `buffers`.
     fn head(
         x: Operands<'_>,
-        sequence: &Sequence,
+        places: &[u32],
+        own: Span,
         spec: &Attention<'_>,
         first: usize,
         count: usize,
@@ -113,23 +150,22 @@ at_each_level! {
     ) {
         let scale = spec.scale as f32;
         for lane in 0..count {
-            let row = &x.q[(sequence.rows.start + first + lane) * x.q_width..][..spec.head_dim];
+            let row = &x.q[(own.start + first + lane) * x.q_width..][..spec.head_dim];
             for (q, y) in buffers.q.iter_mut().zip(row) {
                 q[lane] = y * scale;
             }
         }
         // Lane l stands at logical position `at + l`, and sees keys from `at + l + 1 - window` to itself.
-        let at = sequence.prefix.len + first;
+        let at = places.len() - own.len + first;
         let keys = at + count;
         let begin = spec.window.map_or(0, |w| (at + 1).saturating_sub(w)) / TILE * TILE;
         for tile in (begin..keys).step_by(TILE) {
             let len = (keys - tile).min(TILE);
             let mut scores = [[0f32; LANES]; TILE];
             for step in (0..len).step_by(STEP) {
-                let mut rows = [x.k; STEP];
+                let mut rows = [x.q; STEP];
                 for (j, row) in rows.iter_mut().enumerate() {
-                    let key = (tile + step + j).min(keys - 1);
-                    *row = &x.k[key_row(sequence, key) * x.kv_width..][..spec.head_dim];
+                    *row = x.row(x.k, places[(tile + step + j).min(keys - 1)], 0, spec.head_dim);
                 }
                 let mut acc = [[0f32; LANES]; STEP];
                 for d in 0..spec.head_dim {
@@ -156,7 +192,7 @@ at_each_level! {
                 acc.copy_from_slice(&buffers.out[d..d + STEP]);
                 let width = (spec.head_dim - d).min(STEP);
                 for (j, p) in scores.iter().enumerate().take(len) {
-                    let row = &x.v[key_row(sequence, tile + j) * x.kv_width + d..][..width];
+                    let row = x.row(x.v, places[tile + j], d, width);
                     for (c, v) in row.iter().enumerate() {
                         for l in 0..LANES {
                             acc[c][l] = v.mul_add(p[l], acc[c][l]);

@@ -16,7 +16,8 @@ pub(crate) mod view;
 use crate::error::{Error, Result};
 use crate::param::{ParamSet, Site};
 use crate::points::Points;
-use crate::reader::{Activation, Attention, Linear, Norm, Reader, RopeTable, Sequence, Span};
+use crate::reader::{Activation, Attention, KeysValues, Linear, Norm, Reader, RopeTable, Sequence, Span, lineages};
+use attention::Rows;
 use candle_core::{DType, Device, Tensor};
 use made::made;
 use matmul::{Layer, Panels};
@@ -50,6 +51,20 @@ impl<'a> CpuReader<'a> {
                 expected: format!("[{points}·rows, {}]", width.map_or("width".to_owned(), |w| w.to_string())),
             }),
         }
+    }
+
+    /// Checks the keys and values that come before every sequence, and gives them contiguous.
+    fn stem(&self, stem: &KeysValues, spec: &Attention<'_>) -> Result<(Tensor, Tensor)> {
+        let width = spec.kv_heads * spec.head_dim;
+        let rows = self.rows(&stem.keys, Some(width), "a stem's keys")?;
+        if self.rows(&stem.values, Some(width), "a stem's values")? != rows {
+            return Err(Error::Shape {
+                what: "a stem's values".to_owned(),
+                found: stem.values.dims().to_vec(),
+                expected: format!("as many rows as its keys, {}", rows * self.points()),
+            });
+        }
+        Ok((stem.keys.contiguous()?, stem.values.contiguous()?))
     }
 
     fn vectors(&self, site: Option<Site>, width: usize) -> Result<Option<Vec<Vec<f32>>>> {
@@ -94,7 +109,7 @@ impl<'a> CpuReader<'a> {
 
 /// Checks that sequences lie within `rows` and that their own rows cover each row once: attention writes them at once.
 fn check_sequences(sequences: &[Sequence], rows: usize) -> Result<()> {
-    for span in sequences.iter().flat_map(|s| [s.rows, s.prefix]) {
+    for span in sequences.iter().map(|s| s.rows) {
         let end = span.start.saturating_add(span.len);
         if end > rows {
             return Err(Error::Index { what: "a sequence's row", index: end - 1, len: rows });
@@ -252,9 +267,19 @@ impl Reader for CpuReader<'_> {
                 expected: "key and value heads that divide the query heads".to_owned(),
             });
         }
+        let lineages = lineages(spec.sequences)?;
         let (q, k, v) = (q.contiguous()?, k.contiguous()?, v.contiguous()?);
         let (qs, ks, vs) = (View::new(&q, "queries")?, View::new(&k, "keys")?, View::new(&v, "values")?);
-        let y = attention::attention(qs.f32()?, ks.f32()?, vs.f32()?, self.points(), spec);
+        let stem = spec.stem.map(|stem| self.stem(stem, spec)).transpose()?;
+        let stem =
+            stem.as_ref().map(|(k, v)| Ok::<_, Error>((View::new(k, "a stem's keys")?, View::new(v, "its values")?)));
+        let stem = stem.transpose()?;
+        let (k_stem, v_stem) = match &stem {
+            Some((k, v)) => (k.f32()?, v.f32()?),
+            None => (&[][..], &[][..]),
+        };
+        let (ks, vs) = (Rows { own: ks.f32()?, stem: k_stem }, Rows { own: vs.f32()?, stem: v_stem });
+        let y = attention::attention(qs.f32()?, ks, vs, self.points(), spec, &lineages);
         tensor(y, rows * self.points(), spec.heads * spec.head_dim)
     }
 

@@ -4,32 +4,45 @@ use candle_core::{D, DType, Tensor};
 
 use super::shape;
 use crate::error::Result;
-use crate::reader::{Attention, Sequence, Span};
+use crate::reader::{Attention, Sequence, Span, lineages};
 
-/// `softmax(scale·q·kᵀ + mask)·v`, each sequence over its prefix and, causally, over itself.
+/// `softmax(scale·q·kᵀ + mask)·v`, each sequence over the stem, what it continues and, causally, itself.
 ///
-/// Sequences of one length without prefixes go in one batch; others go one by one.
+/// Sequences of one length that continue nothing go in one batch; others go one by one.
 pub(super) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, spec: &Attention<'_>, points: usize) -> Result<Tensor> {
     let rows = check(q, k, v, spec, points)?;
     let (all, width) = q.dims2()?;
     let heads = |x: &Tensor, heads: usize| x.reshape((points, rows, heads, spec.head_dim));
     let (q, k, v) = (heads(q, spec.heads)?, heads(k, spec.kv_heads)?, heads(v, spec.kv_heads)?);
-    if let Some(len) = equal_length(spec.sequences) {
+    let stem = match spec.stem {
+        None => None,
+        Some(stem) => {
+            let before = stem.keys.dim(0)? / points.max(1);
+            let shape = (points, before, spec.kv_heads, spec.head_dim);
+            Some((stem.keys.reshape(shape)?, stem.values.reshape(shape)?))
+        }
+    };
+    if let Some(len) = equal_length(spec.sequences).filter(|_| stem.is_none()) {
         let batch = |x: &Tensor| x.reshape((points * spec.sequences.len(), len, x.dim(2)?, spec.head_dim));
         let out = attend(&batch(&q)?, &batch(&k)?, &batch(&v)?, 0, spec)?;
         return Ok(out.reshape((all, width))?);
     }
-    let mut sequences = spec.sequences.to_vec();
-    sequences.retain(|s| s.rows.len > 0);
-    sequences.sort_by_key(|s| s.rows.start);
+    let mut sequences: Vec<_> = spec.sequences.iter().zip(lineages(spec.sequences)?).collect();
+    sequences.retain(|(s, _)| s.rows.len > 0);
+    sequences.sort_by_key(|(s, _)| s.rows.start);
     let mut parts = Vec::with_capacity(sequences.len());
-    for sequence in sequences {
-        let Sequence { rows: own, prefix } = sequence;
-        let keys = |x: &Tensor| match prefix.len {
-            0 => x.narrow(1, own.start, own.len),
-            _ => Tensor::cat(&[x.narrow(1, prefix.start, prefix.len)?, x.narrow(1, own.start, own.len)?], 1),
+    for (Sequence { rows: own, .. }, lineage) in sequences {
+        let together = |x: &Tensor, stem: Option<&Tensor>| -> Result<Tensor> {
+            let mut rows: Vec<Tensor> = stem.into_iter().cloned().collect();
+            for span in lineage.iter().chain([own]) {
+                rows.push(x.narrow(1, span.start, span.len)?);
+            }
+            Ok(Tensor::cat(&rows, 1)?)
         };
-        parts.push(attend(&q.narrow(1, own.start, own.len)?, &keys(&k)?, &keys(&v)?, prefix.len, spec)?);
+        let keys = together(&k, stem.as_ref().map(|s| &s.0))?;
+        let values = together(&v, stem.as_ref().map(|s| &s.1))?;
+        let before = keys.dim(1)? - own.len;
+        parts.push(attend(&q.narrow(1, own.start, own.len)?, &keys, &values, before, spec)?);
     }
     Ok(Tensor::cat(&parts, 1)?.reshape((all, width))?)
 }
@@ -93,17 +106,16 @@ fn check(q: &Tensor, k: &Tensor, v: &Tensor, spec: &Attention<'_>, points: usize
         return Err(shape("queries", q, "heads that the key heads divide, and a window of at least 1".to_owned()));
     }
     let mut covered = vec![false; rows];
-    let mut prefixes_fit = true;
-    for Sequence { rows: own, prefix } in spec.sequences {
-        prefixes_fit &= prefix.start.checked_add(prefix.len).is_some_and(|end| end <= rows);
+    let mut once = true;
+    for Sequence { rows: own, .. } in spec.sequences {
         let end = own.start.checked_add(own.len).filter(|end| *end <= rows);
         let Some(end) = end else {
             return Err(shape("sequence", q, format!("rows within {own:?}")));
         };
-        prefixes_fit &= covered[own.start..end].iter_mut().all(|c| !std::mem::replace(c, true));
+        once &= covered[own.start..end].iter_mut().all(|c| !std::mem::replace(c, true));
     }
-    if !prefixes_fit || covered.contains(&false) {
-        return Err(shape("sequences", q, "sequences that cover every row once, with prefixes inside".to_owned()));
+    if !once || covered.contains(&false) {
+        return Err(shape("sequences", q, "sequences that cover every row once".to_owned()));
     }
     Ok(rows)
 }

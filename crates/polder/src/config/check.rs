@@ -18,6 +18,7 @@ const MANY: u64 = 1 << 32;
 const MOST_STEPS: u64 = 1_000_000_000;
 const MOST_DIRECTIONS: u64 = 4096;
 const MOST_THREADS: u64 = 1024;
+const MOST_POINTS: u64 = 1024;
 const LONGEST: u64 = 1 << 20;
 /// TOML's whole numbers are signed.
 const HIGHEST_SEED: u64 = i64::MAX as u64;
@@ -32,7 +33,7 @@ pub(super) fn config(s: &Source) -> Result<Config> {
         device: device(s)?,
         threads: s.count("threads", 1, MOST_THREADS)?,
         micro_batch: s.count("micro_batch", 1, MANY)?,
-        paired: s.truth("paired")?.unwrap_or(true),
+        points_a_pass: s.count("points_a_pass", 1, MOST_POINTS)?.unwrap_or(2),
         max_length: s.count("max_length", 8, LONGEST)?,
         probe: s.word("probe", &[("read", Probe::Read), ("in-place", Probe::InPlace)])?.unwrap_or(Probe::Read),
         arithmetic: s.word("arithmetic", &[("f32", Arithmetic::F32)])?.unwrap_or(Arithmetic::F32),

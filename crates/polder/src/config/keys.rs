@@ -34,7 +34,7 @@ pub const KEYS: &[Key] = &[
     key("device", Kind::Text, "\"auto\" or \"cpu\" (auto)"),
     key("threads", Kind::Value, "worker threads (the machine's cores)"),
     key("micro_batch", Kind::Value, "examples a forward pass (the batch)"),
-    key("paired", Kind::Value, "read both points of a direction in one pass (true)"),
+    key("points_a_pass", Kind::Value, "points of weight space that a forward pass reads together (2)"),
     key("max_length", Kind::Value, "longest sequence in tokens (the model's limit)"),
     key("probe", Kind::Text, "\"read\" or \"in-place\" (read)"),
     key("arithmetic", Kind::Text, "\"f32\" (f32)"),

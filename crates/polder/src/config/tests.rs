@@ -98,7 +98,7 @@ const OTHER: &[(&str, &str)] = &[
     ("device", "auto"),
     ("threads", "7"),
     ("micro_batch", "7"),
-    ("paired", "false"),
+    ("points_a_pass", "7"),
     ("max_length", "77"),
     ("probe", "in-place"),
     ("arithmetic", "f32"),

@@ -26,9 +26,9 @@ pub struct Config {
     /// Examples a forward pass; the whole batch where absent. Results do not depend on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub micro_batch: Option<usize>,
-    /// Whether the two points of a direction are read in one pass: faster, for twice the activations. Results do not
-    /// depend on it.
-    pub paired: bool,
+    /// Points of weight space that a forward pass reads together: faster, for as many times the activations. Results do
+    /// not depend on it.
+    pub points_a_pass: usize,
     /// Longest sequence in tokens; the model's own limit where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,

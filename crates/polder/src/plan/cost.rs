@@ -110,7 +110,8 @@ fn memory(config: &Config, model: &Description, data: &TaskData, weights: u64) -
     let micro = config.micro_batch.unwrap_or(batch).min(batch);
     let mut lengths: Vec<usize> = data.train.iter().map(|e| rows_of(&all_options(e))).collect();
     lengths.sort_unstable_by_key(|rows| std::cmp::Reverse(*rows));
-    let points = if config.paired && config.probe == Probe::Read { 2 } else { 1 };
+    let together = config.points_a_pass.min(2 * config.estimator.directions());
+    let points = if config.probe == Probe::Read { together } else { 1 };
     let training = points * lengths.iter().take(micro).sum::<usize>();
     let evaluated = data.dev.iter().chain(&data.eval).map(|e| rows_of(&all_options(e)));
     let (longest, all) = evaluated.fold((0, 0), |(longest, all), rows| (rows.max(longest), rows.saturating_add(all)));

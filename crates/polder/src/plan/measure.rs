@@ -102,7 +102,7 @@ impl<'a> Timer<'a> {
         let (config, data) = (&plan.config, &plan.data);
         let method = Method::of(config)?;
         let size = BatchSize::of(config.batch, data.train.len());
-        let layout = PassLayout { micro_batch: config.micro_batch, paired: config.paired };
+        let layout = PassLayout { micro_batch: config.micro_batch, points: config.points_a_pass };
         let loss = |engine| {
             let batching = Batching::new(data.train.len(), size, config.seed);
             PromptLoss::new(engine, &data.train, data.kind, batching, method.mode.law, layout)

@@ -154,7 +154,7 @@ fn objective<'a>(
 ) -> Box<dyn Objective + 'a> {
     let size = BatchSize::of(config.batch, data.train.len());
     let batching = Batching::new(data.train.len(), size, config.seed);
-    let layout = PassLayout { micro_batch: config.micro_batch, paired: config.paired };
+    let layout = PassLayout { micro_batch: config.micro_batch, points: config.points_a_pass };
     let loss = PromptLoss::new(engine, &data.train, data.kind, batching, law, layout);
     match config.probe {
         Probe::Read => Box::new(loss.stopped_by(options.stop.flag())),
