@@ -3,8 +3,11 @@
 use crate::{Result, TaskSpec};
 
 /// Name and file of each built-in task.
-const TASKS: &[(&str, &str)] =
-    &[("sst2", include_str!("builtin/sst2.toml")), ("copa", include_str!("builtin/copa.toml"))];
+const TASKS: &[(&str, &str)] = &[
+    ("sst2", include_str!("builtin/sst2.toml")),
+    ("copa", include_str!("builtin/copa.toml")),
+    ("arc-easy", include_str!("builtin/arc-easy.toml")),
+];
 
 /// The names of the built-in tasks.
 pub fn names() -> Vec<&'static str> {

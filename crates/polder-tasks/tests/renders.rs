@@ -76,6 +76,50 @@ fn copa_renders_as_mezo_does() {
 }
 
 #[test]
+fn arc_easy_renders_as_lm_evaluation_harness_does() {
+    let task = builtin("arc-easy").unwrap().unwrap().compile().unwrap();
+    let cases = [
+        (
+            r#"{"id":"Mercury_7220990","question":"Which factor will most likely cause a person to develop a fever?","choices":{"text":["a leg muscle relaxing after exercise","a bacterial population in the bloodstream","several viral particles on the skin","carbohydrates being digested in the stomach"],"label":["A","B","C","D"]},"answerKey":"B"}"#,
+            "Question: Which factor will most likely cause a person to develop a fever?\nAnswer:",
+            &[
+                " a leg muscle relaxing after exercise",
+                " a bacterial population in the bloodstream",
+                " several viral particles on the skin",
+                " carbohydrates being digested in the stomach",
+            ][..],
+            Some(1),
+            "Mercury_7220990",
+        ),
+        (
+            r#"{"id":"NY_1","question":"Ice is  water.","choices":{"text":["solid","liquid.","7.0"],"label":["1","2","3"]},"answerKey":"3"}"#,
+            "Question: Ice is  water.\nAnswer:",
+            &[" solid", " liquid.", " 7.0"],
+            Some(2),
+            "NY_1",
+        ),
+        (
+            r#"{"id":"E_5","question":"A \"cell\" has","choices":{"text":["a","b","c","d","e f"],"label":["A","B","C","D","E"]},"answerKey":""}"#,
+            "Question: A \"cell\" has\nAnswer:",
+            &[" a", " b", " c", " d", " e f"],
+            None,
+            "E_5",
+        ),
+    ];
+    for (json, prompt, options, gold, idx) in cases {
+        let example = task.example(&row(json), 9).unwrap();
+        assert_eq!((example.prompt.as_str(), example.gold, example.idx.as_str()), (prompt, gold, idx));
+        assert_eq!(example.options, options);
+    }
+    assert_eq!((task.metric(), task.loss()), (Metric::Accuracy, LossKind::Options));
+    assert_eq!(task.label_names(), None);
+    // Another letter than the row's own is an error that names it.
+    let odd = row(&cases[1].0.replace("\"answerKey\":\"3\"", "\"answerKey\":\"C\""));
+    let error = task.example(&odd, 0).unwrap_err().to_string();
+    assert!(error.contains("row `NY_1`") && error.contains("`C`"), "{error}");
+}
+
+#[test]
 fn every_built_in_task_compiles_and_says_what_it_reads() {
     for name in names() {
         let task = builtin(name).unwrap().unwrap().compile().unwrap();

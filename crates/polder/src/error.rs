@@ -54,6 +54,26 @@ pub enum Error {
         /// What is there of the run.
         left: &'static str,
     },
+    /// Weights that memory has no room for.
+    #[error(
+        "`{shape}` needs {needed} bytes for its weights, and {free} are free\nhint: a smaller shape, or a smaller `--dtype`"
+    )]
+    TooLarge {
+        /// The shape.
+        shape: &'static str,
+        /// Bytes of its weights.
+        needed: u64,
+        /// Bytes that can be had.
+        free: u64,
+    },
+    /// The system gives no more threads.
+    #[error("cannot start {threads} threads: {reason}\nhint: fewer `--threads`")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system answered.
+        reason: String,
+    },
     /// The model's weights, files or forward pass failed.
     #[error(transparent)]
     Model(Box<polder_models::Error>),

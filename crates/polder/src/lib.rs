@@ -9,6 +9,7 @@
 //! ```
 
 pub mod batching;
+pub mod bench;
 pub mod config;
 pub mod engine;
 mod error;

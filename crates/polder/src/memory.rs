@@ -15,6 +15,16 @@ pub fn resident() -> Option<Resident> {
     Some(Resident { now: field(&text, "VmRSS:")?, peak: field(&text, "VmHWM:")? })
 }
 
+/// Memory that could be had now, in bytes (`MemAvailable`); `None` where the system doesn't tell it.
+pub fn available() -> Option<u64> {
+    field(&std::fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")
+}
+
+/// Lets [`Resident::peak`] begin anew at what is resident now; false where the system can't.
+pub fn reset_peak() -> bool {
+    std::fs::write("/proc/self/clear_refs", "5").is_ok()
+}
+
 /// A field in kB, as bytes.
 fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;

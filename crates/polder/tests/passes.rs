@@ -122,7 +122,9 @@ fn what_all_prompts_begin_with_is_run_once_and_changes_nothing() {
         let one_by_one = std::cell::RefCell::new(Vec::new());
         let alone = tokens(&|| {
             for example in examples {
-                one_by_one.borrow_mut().extend(score(&engine, &[example.clone()], 100, &mut |_| Ok(())).unwrap());
+                one_by_one
+                    .borrow_mut()
+                    .extend(score(&engine, std::slice::from_ref(example), 100, &mut |_| Ok(())).unwrap());
             }
         });
         assert_eq!(all, one_by_one);

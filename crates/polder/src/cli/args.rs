@@ -27,6 +27,8 @@ pub(super) enum Command {
     Predict(PredictArgs),
     /// Rebuild a run's weights from the base model and the trajectory, bit for bit
     Replay(ReplayArgs),
+    /// Time steps of random weights of a given shape on this machine, and how their cost grows
+    Bench(BenchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -93,7 +95,7 @@ pub(super) struct ModelArgs {
 pub(super) struct EvalArgs {
     #[command(flatten)]
     pub(super) model: ModelArgs,
-    /// A built-in task (sst2, copa) or a task file; may be given several times [default: a run's own]
+    /// A built-in task (sst2, copa, arc-easy) or a task file; may be given several times [default: a run's own]
     #[arg(long = "task", value_name = "NAME|FILE.toml")]
     pub(super) tasks: Vec<String>,
     /// A folder with train, validation and test files (JSONL, CSV, TSV, Parquet), or with such folders named after the
@@ -106,7 +108,7 @@ pub(super) struct EvalArgs {
     /// Only the first N rows
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) limit: Option<u64>,
-    /// Examples a pass [default: as many as fill 2048 token rows]; results do not depend on it
+    /// Examples a pass [default: as many as fill 512 token rows]; results do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) batch: Option<u32>,
     /// Print one JSON object a task
@@ -125,7 +127,7 @@ pub(super) struct EvalArgs {
 pub(super) struct PredictArgs {
     #[command(flatten)]
     pub(super) model: ModelArgs,
-    /// A built-in task (sst2, copa) or a task file [default: a run's own]
+    /// A built-in task (sst2, copa, arc-easy) or a task file [default: a run's own]
     #[arg(long, value_name = "NAME|FILE.toml")]
     pub(super) task: Option<String>,
     /// A file of rows (JSONL, JSON, CSV, TSV, Parquet); labels are not needed
@@ -153,6 +155,43 @@ pub(super) struct ReplayArgs {
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
     /// Print errors only
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    /// A shape: tiny, 30m, opt-125m, 135m, 360m, 1.1b, opt-1.3b, llama-7b, opt-13b; may be given several times
+    #[arg(long = "shape", value_name = "NAME", default_value = "135m")]
+    pub(super) shapes: Vec<String>,
+    /// How weights are held: f32, bf16, f16 or bf16+8
+    #[arg(long, value_name = "TYPE", default_value = "bf16")]
+    pub(super) dtype: StorageType,
+    /// Sequences of a batch
+    #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(super) batch: u32,
+    /// Tokens of a sequence
+    #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u32).range(1..=2047))]
+    pub(super) length: u32,
+    /// Directions a step
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(super) directions: u32,
+    /// Points that a pass reads together
+    #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u32).range(1..=2048))]
+    pub(super) points_a_pass: u32,
+    /// Worker threads [default: the machine's cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) threads: Option<u16>,
+    /// Timed steps
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) steps: u32,
+    /// Print one JSON object a shape
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Change tokens, parameters, directions and threads one by one; write tables and charts to a folder
+    #[arg(long, value_name = "DIR", conflicts_with = "json")]
+    pub(super) growth: Option<PathBuf>,
+    /// Print results only
     #[arg(long, short)]
     pub(super) quiet: bool,
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod args;
+mod bench;
 mod eval;
 mod fault;
 mod output;
@@ -44,6 +45,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     };
     match ended {
         Ok(Ended::Well) => ExitCode::SUCCESS,

@@ -108,7 +108,8 @@ fn task(s: &Source) -> Result<TaskConfig> {
         bos: s.truth("task.bos")?,
     };
     if task.name.is_none() && task.file.is_none() && task.prompt.is_none() {
-        let remedy = "name a built-in task (sst2, copa), a task file, or give your own prompt, options and target";
+        let remedy =
+            "name a built-in task (sst2, copa, arc-easy), a task file, or give your own prompt, options and target";
         return Err(ConfigError::Missing { key: "task.name", remedy });
     }
     Ok(task)

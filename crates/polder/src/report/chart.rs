@@ -3,21 +3,21 @@
 use std::fmt::Write as _;
 
 /// One curve.
-pub(super) struct Series {
+pub(crate) struct Series {
     /// What it is.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Finite points, in the order of x.
-    pub(super) points: Vec<(f64, f64)>,
+    pub(crate) points: Vec<(f64, f64)>,
     /// A line, or dots.
-    pub(super) line: bool,
+    pub(crate) line: bool,
 }
 
-/// Curves over steps.
-pub(super) struct Chart {
+/// Curves over steps, or over something else.
+pub(crate) struct Chart {
     /// What y is.
-    pub(super) title: &'static str,
+    pub(crate) title: String,
     /// The curves.
-    pub(super) series: Vec<Series>,
+    pub(crate) series: Vec<Series>,
 }
 
 const WIDTH: f64 = 800.0;
@@ -31,12 +31,12 @@ const COLOURS: [&str; 5] = ["#1f5fa8", "#d9822b", "#2f8f5b", "#a83279", "#666666
 
 impl Chart {
     /// Whether there is nothing to draw.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.series.iter().all(|s| s.points.is_empty())
     }
 
     /// The chart as an SVG element.
-    pub(super) fn svg(&self) -> String {
+    pub(crate) fn svg(&self) -> String {
         let all = || self.series.iter().flat_map(|s| &s.points);
         let (x, y) = (Axis::over(all().map(|p| p.0)), Axis::over(all().map(|p| p.1)));
         let at_x = |value: f64| LEFT + x.share(value) * (WIDTH - LEFT - RIGHT);
@@ -44,7 +44,7 @@ impl Chart {
         let mut out = format!(
             "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" width=\"100%\" role=\"img\" font-size=\"12\" fill=\"#333\">\n\
              <text x=\"{LEFT}\" y=\"16\" font-weight=\"bold\">{}</text>\n",
-            self.title
+            super::escape(&self.title)
         );
         // Writing to a string can't fail.
         for tick in y.ticks() {

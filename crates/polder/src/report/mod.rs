@@ -1,6 +1,6 @@
 //! `RUN/report.html`: a run's curves and numbers on one page that any browser shows, without scripts or other files.
 
-mod chart;
+pub(crate) mod chart;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -33,7 +33,7 @@ fn page(run: &Path, lines: &[Value], plan: &str) -> String {
     let name = escape(&run.file_name().map_or_else(|| run.display().to_string(), |n| n.to_string_lossy().into_owned()));
     let steps = curve(lines, |line| kind(line) == "step", "loss");
     let losses = Chart {
-        title: "Training loss (nats)",
+        title: "Training loss (nats)".to_owned(),
         series: vec![
             Series { name: "mean of the steps near by".to_owned(), points: smoothed(&steps), line: true },
             Series { name: "step".to_owned(), points: thinned(&steps), line: false },
@@ -51,7 +51,7 @@ fn page(run: &Path, lines: &[Value], plan: &str) -> String {
                 None => series.push(Series { name: split.to_owned(), points: vec![point], line: true }),
             }
         }
-        charts.push(Chart { title, series });
+        charts.push(Chart { title: title.to_owned(), series });
     }
     let mut body = String::new();
     for chart in charts.iter().filter(|chart| !chart.is_empty()) {

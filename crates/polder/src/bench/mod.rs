@@ -1,0 +1,10 @@
+//! Steps over random weights, timed: what a shape of model costs on this machine, and how the cost grows.
+
+mod growth;
+mod report;
+mod shape;
+mod step;
+
+pub use growth::{Fit, Growth, Sweep, grow};
+pub use shape::{SHAPES, Shape};
+pub use step::{Setting, Stepped, step};

@@ -1,0 +1,154 @@
+//! Two-point steps of one setting, timed.
+
+use std::time::Instant;
+
+use polder_models::{StorageType, Tokens};
+use polder_perturb::rounding::Rounding;
+use polder_perturb::{Law, Points, Seed, Shift, update};
+use serde::Serialize;
+
+use super::Shape;
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::memory;
+
+/// What is timed: a two-point step with SGD over random tokens, the last token of each sequence scored.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Setting {
+    /// The model.
+    pub shape: Shape,
+    /// How its weights are held.
+    pub storage: StorageType,
+    /// Sequences of a batch.
+    pub sequences: usize,
+    /// Tokens of a sequence.
+    pub length: usize,
+    /// Directions a step.
+    pub directions: usize,
+    /// Points that a pass reads together.
+    pub points_a_pass: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Timed steps, after one that is not.
+    pub steps: usize,
+}
+
+/// What it took.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stepped {
+    /// The shape's name.
+    pub shape: &'static str,
+    /// How weights are held.
+    pub storage: StorageType,
+    /// Parameters.
+    pub parameters: usize,
+    /// Tokens of a batch at one point.
+    pub tokens: usize,
+    /// Directions a step.
+    pub directions: usize,
+    /// Points that a pass reads together.
+    pub points_a_pass: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Seconds of every timed step.
+    pub seconds: Vec<f64>,
+    /// Seconds of the median step.
+    pub median: f64,
+    /// Bytes of the weights.
+    pub weights: u64,
+    /// Resident memory at its highest during the steps, in bytes; where the system tells it.
+    pub peak: Option<u64>,
+}
+
+/// Takes steps with random weights.
+///
+/// # Errors
+/// Weights that don't fit into memory; a setting of nothing; a failing pass.
+pub fn step(setting: &Setting) -> Result<Stepped> {
+    let Setting { shape, storage, sequences, length, directions, points_a_pass, threads, steps } = *setting;
+    let parameters = shape.parameters()?;
+    let needed = parameters as u64 * storage.bytes() as u64;
+    if let Some(free) = memory::available().filter(|free| needed > *free) {
+        return Err(Error::TooLarge { shape: shape.name, needed, free });
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|error| Error::Threads { threads, reason: error.to_string() })?;
+    pool.install(|| {
+        let (model, params) = shape.random(storage)?;
+        let engine = Engine::new(model.as_ref(), &params);
+        let fresh = memory::reset_peak();
+        let mut seconds = Vec::with_capacity(steps);
+        for number in 0..=steps {
+            let start = Instant::now();
+            let tokens = tokens(sequences, length, shape.vocabulary());
+            let seed = |i: usize| Seed(7).derive(number as u64, i as u64);
+            let shifts: Vec<Shift> =
+                (0..directions).flat_map(|i| [1e-3, -1e-3].map(|c| Shift::along(seed(i), c))).collect();
+            let mut losses = Vec::with_capacity(shifts.len());
+            for group in shifts.chunks(points_a_pass.max(1)) {
+                let log_probs = engine.log_probs(&Points::new(Law::Gaussian, group), &tokens)?;
+                losses.extend(log_probs.chunks(sequences).map(|point| -point.iter().sum::<f64>() / sequences as f64));
+            }
+            let terms: Vec<(Seed, f32)> = losses
+                .chunks(2)
+                .enumerate()
+                .map(|(i, pair)| (seed(i), (-1e-7 * (pair[0] - pair[1]) / 2e-3 / directions as f64) as f32))
+                .collect();
+            update::visit(&params, Law::Gaussian, &terms, &update::Sgd { decay: 0.0 }, Rounding::Stochastic, seed(0))?;
+            if number > 0 {
+                seconds.push(start.elapsed().as_secs_f64());
+            }
+        }
+        let mut sorted = seconds.clone();
+        sorted.sort_by(f64::total_cmp);
+        Ok(Stepped {
+            shape: shape.name,
+            storage,
+            parameters,
+            tokens: sequences * length,
+            directions,
+            points_a_pass,
+            threads,
+            median: sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN),
+            seconds,
+            weights: needed,
+            peak: memory::resident().filter(|_| fresh).map(|resident| resident.peak),
+        })
+    })
+}
+
+/// Random sequences, the last token of each wanted.
+fn tokens(sequences: usize, length: usize, vocabulary: usize) -> Tokens {
+    let mut tokens = Tokens::new();
+    for s in 0..sequences {
+        let word = |i: usize| (Seed(3).derive(s as u64, i as u64).0 % vocabulary as u64) as u32;
+        let rows = tokens.push(&(0..length).map(word).collect::<Vec<_>>());
+        tokens.want(rows.start + length - 1, word(length));
+    }
+    tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tiny_model_steps_in_every_storage() {
+        for storage in StorageType::ALL {
+            let shape = *Shape::named("tiny").unwrap();
+            let setting = Setting {
+                shape,
+                storage,
+                sequences: 3,
+                length: 5,
+                directions: 2,
+                points_a_pass: 4,
+                threads: 2,
+                steps: 2,
+            };
+            let done = step(&setting).unwrap();
+            assert_eq!((done.seconds.len(), done.tokens, done.parameters), (2, 15, shape.parameters().unwrap()));
+            assert!(done.median > 0.0 && done.peak.is_none_or(|peak| peak > done.weights));
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `polder bench`.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use polder::bench::{SHAPES, Setting, Shape, Sweep, grow, step};
+use serde_json::json;
+
+use super::Ended;
+use super::args::BenchArgs;
+use super::output::{print, tell};
+
+pub(super) fn run(arguments: &BenchArgs) -> Result<Ended> {
+    let cores = std::thread::available_parallelism().map_or(1, Into::into);
+    let setting = |shape: &Shape| Setting {
+        shape: *shape,
+        storage: arguments.dtype,
+        sequences: arguments.batch as usize,
+        length: arguments.length as usize,
+        directions: arguments.directions as usize,
+        points_a_pass: arguments.points_a_pass as usize,
+        threads: arguments.threads.map_or(cores, usize::from),
+        steps: arguments.steps as usize,
+    };
+    for name in &arguments.shapes {
+        let Some(shape) = Shape::named(name) else {
+            let all: Vec<String> = SHAPES.iter().map(|s| format!("`{}`", s.name)).collect();
+            bail!("there is no shape `{name}`\nhint: one of {}", all.join(", "));
+        };
+        match &arguments.growth {
+            Some(folder) => growth(&setting(shape), folder, arguments.quiet)?,
+            None if arguments.json => print(json!(step(&setting(shape))?))?,
+            None => print(step(&setting(shape))?)?,
+        }
+    }
+    Ok(Ended::Well)
+}
+
+/// All sweeps, written to a folder: growth.json, growth.md and a chart each.
+fn growth(base: &Setting, folder: &Path, quiet: bool) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
+    let write = |name: &str, text: &str| {
+        let path = folder.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))
+    };
+    let (mut all, mut text) = (Vec::new(), String::new());
+    for sweep in Sweep::ALL {
+        let growth = grow(sweep, base, &mut |done| tell(quiet, done))?;
+        // Writing to a string can't fail.
+        let _ = writeln!(text, "{}", growth.table());
+        write(&format!("{}.svg", sweep.name()), &growth.svg())?;
+        all.push(growth);
+        write("growth.json", &serde_json::to_string_pretty(&all)?)?;
+        write("growth.md", &text)?;
+    }
+    print(text.trim_end())?;
+    Ok(())
+}
