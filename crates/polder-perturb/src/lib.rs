@@ -27,5 +27,5 @@ pub use param::{Param, ParamSet, Site};
 pub use plain::PlainReader;
 pub use points::{Points, Shift, Term};
 pub use reader::{
-    Activation, Attention, KeysValues, Linear, Norm, NormKind, Reader, RopeTable, Sequence, Span, lineages,
+    Activation, Arithmetic, Attention, KeysValues, Linear, Norm, NormKind, Reader, RopeTable, Sequence, Span, lineages,
 };

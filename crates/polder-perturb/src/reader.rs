@@ -98,6 +98,17 @@ pub struct Linear {
     pub bias: Option<Site>,
 }
 
+/// In what the products of linear layers are computed; everything else is f32 at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Arithmetic {
+    /// Single precision.
+    #[default]
+    F32,
+    /// Products of bf16, summed in f32. Activations are rounded to the nearest, shifted weights stochastically, by random
+    /// bits that belong to the direction: to the nearest, a part of the direction would be lost.
+    Bf16,
+}
+
 /// Which normalisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NormKind {

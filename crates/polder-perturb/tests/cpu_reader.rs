@@ -3,8 +3,8 @@
 use candle_core::{DType, Device, Tensor};
 use half::bf16;
 use polder_perturb::{
-    Activation, Attention, CpuReader, KeysValues, Law, Linear, Norm, NormKind, Param, ParamSet, PlainReader, Points,
-    Reader, RopeTable, Seed, Sequence, Shift, Span, Term, carried, direction,
+    Activation, Arithmetic, Attention, CpuReader, KeysValues, Law, Linear, Norm, NormKind, Param, ParamSet,
+    PlainReader, Points, Reader, RopeTable, Seed, Sequence, Shift, Span, Term, carried, direction,
 };
 
 const WIDTH: usize = 96;
@@ -213,24 +213,60 @@ fn a_point_has_the_same_bits_alone_and_among_others() {
 fn a_row_has_the_same_bits_in_any_company_and_with_any_number_of_threads() {
     let params = params(DType::F32);
     let points = Points::pair(Law::Gaussian, Seed(1), 1e-3);
-    let reader = CpuReader::new(&params, &points);
     let layers = [linear(&params, "up.weight", None), linear(&params, "q.weight", Some("q.bias"))];
     let all = numbers(77, &[2 * 70, WIDTH], 1.0);
-    let many = reader.linears(&all, &layers).expect("linears");
-    for (first, count) in [(0, 1), (3, 17), (31, 2), (40, 30)] {
-        let rows: Vec<Tensor> = [first, 70 + first].iter().map(|r| all.narrow(0, *r, count).expect("rows")).collect();
-        let few = Tensor::cat(&rows, 0).expect("rows of both points");
-        for threads in [1, 3] {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-            let few = pool.install(|| reader.linears(&few, &layers)).expect("linears");
-            for (few, many) in few.iter().zip(&many) {
-                for p in 0..2 {
-                    let one = few.narrow(0, p * count, count).expect("rows");
-                    let same = many.narrow(0, p * 70 + first, count).expect("rows");
-                    assert_eq!(bits(&one), bits(&same));
+    for arithmetic in [Arithmetic::F32, Arithmetic::Bf16] {
+        let reader = CpuReader::in_arithmetic(&params, &points, arithmetic);
+        let many = reader.linears(&all, &layers).expect("linears");
+        for (first, count) in [(0, 1), (3, 17), (31, 2), (40, 30)] {
+            let rows: Vec<Tensor> =
+                [first, 70 + first].iter().map(|r| all.narrow(0, *r, count).expect("rows")).collect();
+            let few = Tensor::cat(&rows, 0).expect("rows of both points");
+            for threads in [1, 3] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+                let few = pool.install(|| reader.linears(&few, &layers)).expect("linears");
+                for (few, many) in few.iter().zip(&many) {
+                    for p in 0..2 {
+                        let one = few.narrow(0, p * count, count).expect("rows");
+                        let same = many.narrow(0, p * 70 + first, count).expect("rows");
+                        assert_eq!(bits(&one), bits(&same), "{arithmetic:?}");
+                    }
                 }
             }
         }
+        // A point alone, and beside those of another direction.
+        let minus = Shift::along(Seed(1), -1e-3);
+        let alone = Points::new(Law::Gaussian, std::slice::from_ref(&minus));
+        let beside = Points::new(Law::Gaussian, &[Shift::along(Seed(2), 1e-3), minus]);
+        let half = all.narrow(0, 70, 70).expect("rows");
+        let read =
+            |points, x| CpuReader::in_arithmetic(&params, points, arithmetic).linears(x, &layers).expect("linears");
+        let (alone, beside) = (read(&alone, &half), read(&beside, &all));
+        for (many, (alone, beside)) in many.iter().zip(alone.iter().zip(&beside)) {
+            let second = |x: &Tensor| bits(&x.narrow(0, 70, 70).expect("rows"));
+            assert_eq!(second(many), bits(alone), "{arithmetic:?}");
+            assert_eq!(second(beside), bits(alone), "{arithmetic:?}");
+        }
+    }
+}
+
+#[test]
+fn bf16_arithmetic_keeps_a_direction_on_average() {
+    // 1 + λu lies between neighbours of bf16 (they are 2⁻⁷ apart): rounded to the nearest, nothing would move.
+    let mut params = ParamSet::new();
+    params.insert("w", Tensor::ones((400, 64), DType::F32, &Device::Cpu).expect("ones")).expect("a parameter");
+    let x = Tensor::eye(64, DType::F32, &Device::Cpu).expect("a unit matrix");
+    let points = Points::pair(Law::Rademacher, Seed(1), 1e-3);
+    let x = Tensor::cat(&[&x, &x], 0).expect("both points");
+    let reader = CpuReader::in_arithmetic(&params, &points, Arithmetic::Bf16);
+    let y = values(&reader.linear(&x, linear(&params, "w", None)).expect("a product"));
+    let mut u = vec![0f32; 400 * 64];
+    direction::fill(Law::Rademacher, Seed(1), params.get(params.site("w").expect("a site")).key, 0, &mut u);
+    for (point, sign) in [(0, 1.0), (1, -1.0)] {
+        let along = |i: usize| (y[point * 64 * 400 + i] - 1.0) * f64::from(u[i % 400 * 64 + i / 400]) * sign;
+        let mean = (0..400 * 64).map(along).sum::<f64>() / f64::from(400 * 64);
+        // A step of at most 2⁻⁷ with probability λ/2⁻⁷ has standard deviation 2.8e-3, so the mean 1.7e-5; four of these.
+        assert!((mean - 1e-3).abs() < 7e-5, "{mean}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use candle_core::DType;
 use polder_models::{LanguageModel, Stem, Tokens};
-use polder_perturb::{CpuReader, ParamSet, Points, Reader};
+use polder_perturb::{Arithmetic, CpuReader, ParamSet, Points, Reader};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -41,17 +41,32 @@ pub struct Engine<'a> {
     tokens: AtomicU64,
     passes: AtomicU64,
     clock: Option<&'a Clock>,
+    arithmetic: Arithmetic,
 }
 
 impl<'a> Engine<'a> {
     /// The model, reading these weights.
     pub fn new(model: &'a dyn LanguageModel, params: &'a ParamSet) -> Self {
-        Self { model, params, sequences: 0.into(), tokens: 0.into(), passes: 0.into(), clock: None }
+        Self {
+            model,
+            params,
+            sequences: 0.into(),
+            tokens: 0.into(),
+            passes: 0.into(),
+            clock: None,
+            arithmetic: Arithmetic::F32,
+        }
     }
 
     /// Times the parts of every pass from now on.
     pub fn timed_by(mut self, clock: &'a Clock) -> Self {
         self.clock = Some(clock);
+        self
+    }
+
+    /// Multiplies in that arithmetic from now on.
+    pub fn in_arithmetic(mut self, arithmetic: Arithmetic) -> Self {
+        self.arithmetic = arithmetic;
         self
     }
 
@@ -97,7 +112,7 @@ impl<'a> Engine<'a> {
     }
 
     fn read<T>(&self, points: &Points, f: impl FnOnce(&dyn Reader) -> polder_models::Result<T>) -> Result<T> {
-        let reader = CpuReader::new(self.params, points);
+        let reader = CpuReader::in_arithmetic(self.params, points, self.arithmetic);
         Ok(match self.clock {
             None => f(&reader)?,
             Some(clock) => f(&Timed::new(&reader, clock))?,

@@ -13,17 +13,48 @@ use crate::cpu::kernel::{Columns, DEPTH, GROUP, PANEL, STRIDE, Tiles, multiply};
 use crate::cpu::level::{Level, level};
 use crate::cpu::made::{Lines, Unwritten};
 use crate::cpu::pack::{pack, unpack};
+use crate::cpu::pairs;
+use crate::cpu::round::{exchange_lanes, join_lanes, round_nearest, round_row};
 use crate::cpu::shift::Shifted;
 use crate::cpu::view::Shared;
+use crate::reader::Arithmetic;
 
 /// Weight rows of a job: four groups. Fixed, since the head's log-softmax is summed job by job.
 pub(super) const JOB: usize = 4 * GROUP;
 /// Elements of a job's tile of one panel.
 const TILE: usize = JOB * PANEL;
 
-/// Activations in panels: `[points][panels][width][PANEL]`.
+/// How panels and weights are laid out for the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// f32, column by column.
+    Plain,
+    /// Rounded to bf16 and held as f32, each two columns exchanged: the order in which pairs are summed.
+    Exchanged,
+    /// Rounded to bf16, two columns in a word.
+    Pairs,
+}
+
+impl Layout {
+    /// The layout of an arithmetic on this machine.
+    pub(super) fn of(arithmetic: Arithmetic) -> Self {
+        match arithmetic {
+            Arithmetic::F32 => Self::Plain,
+            Arithmetic::Bf16 if pairs::native() => Self::Pairs,
+            Arithmetic::Bf16 => Self::Exchanged,
+        }
+    }
+
+    /// Columns that are stored for `width` of them.
+    fn columns(self, width: usize) -> usize {
+        if self == Self::Pairs { width.div_ceil(2) } else { width }
+    }
+}
+
+/// Activations in panels: `[points][panels][columns][PANEL]`.
 pub(super) struct Panels {
     data: Lines,
+    layout: Layout,
     /// Rows of a point.
     pub(super) rows: usize,
     pub(super) width: usize,
@@ -32,17 +63,29 @@ pub(super) struct Panels {
 
 impl Panels {
     /// Packs `x [points·rows, width]`.
-    pub(super) fn new(x: &[f32], points: usize, width: usize) -> Self {
+    pub(super) fn new(x: &[f32], points: usize, width: usize, layout: Layout) -> Self {
         let rows = x.len() / width / points;
         let per_point = rows.div_ceil(PANEL);
-        let mut data = Lines::some(points * per_point * width * PANEL);
+        let columns = layout.columns(width);
+        let mut data = Lines::some(points * per_point * columns * PANEL);
         let level = level();
-        data.par_chunks_mut(width * PANEL).enumerate().for_each(|(i, panel)| {
+        data.par_chunks_mut(columns * PANEL).enumerate().for_each_init(Vec::new, |whole, (i, panel)| {
             let (p, first) = (i / per_point, i % per_point * PANEL);
-            let count = (rows - first).min(PANEL);
-            pack(level, &x[(p * rows + first) * width..], width, count, panel);
+            let (x, count) = (&x[(p * rows + first) * width..], (rows - first).min(PANEL));
+            if layout == Layout::Pairs {
+                whole.resize(width * PANEL, 0.0);
+                pack(level, x, width, count, whole);
+                round_nearest(level, whole);
+                join_lanes(whole, panel);
+            } else {
+                pack(level, x, width, count, panel);
+                if layout == Layout::Exchanged {
+                    round_nearest(level, panel);
+                    exchange_lanes(panel);
+                }
+            }
         });
-        Self { data, rows, width, points }
+        Self { data, layout, rows, width, points }
     }
 
     /// Panels of a point.
@@ -57,9 +100,11 @@ impl Panels {
 
     /// Columns `k` of all panels of a point.
     fn columns(&self, point: usize, k: Range<usize>) -> Columns<'_> {
-        let (stride, count) = (self.width * PANEL, self.count());
+        let (stride, count) = (self.layout.columns(self.width) * PANEL, self.count());
         let data = &self.data[point * count * stride..(point + 1) * count * stride];
-        Columns { data: &data[(k.start * PANEL).min(data.len())..], stride, count, depth: k.len() }
+        // Blocks begin at multiples of 64 columns.
+        let (from, depth) = (self.layout.columns(k.start), self.layout.columns(k.len()));
+        Columns { data: &data[(from * PANEL).min(data.len())..], stride, count, depth }
     }
 }
 
@@ -68,6 +113,7 @@ impl Panels {
 pub(super) struct Scratch {
     weights: Vec<f32>,
     wide: Vec<f32>,
+    random: Vec<u16>,
     /// `[points of a group][panels][JOB][PANEL]`.
     tiles: Vec<f32>,
 }
@@ -107,7 +153,8 @@ pub(super) fn job(
     let (groups, blocks) = (rows.len().div_ceil(GROUP), width.div_ceil(DEPTH));
     // Blocks of nearly equal depth, multiples of 64 so that they begin where the generator's tiles do.
     let depth = width.div_ceil(blocks).next_multiple_of(64);
-    let Scratch { weights, wide, tiles } = scratch;
+    let layout = x.layout;
+    let Scratch { weights, wide, tiles, random } = scratch;
     for group in weight.groups() {
         weights.resize((group.variants * stride).max(weights.len()), 0.0);
         tiles.resize((group.points.len() * panels * TILE).max(tiles.len()), 0.0);
@@ -119,12 +166,23 @@ pub(super) fn job(
                     weight.prefetch(start + width..start + width + k.len());
                 }
                 weight.read(group, start, k.len(), &mut weights[i * STRIDE..], stride, wide);
+                if x.layout != Layout::Plain {
+                    let variants = (0..group.variants).map(|v| v * stride + i * STRIDE);
+                    let random = weight.dither(group, start, k.len(), random);
+                    for at in variants {
+                        round_row(level, &mut weights[at..at + k.len()], random, x.layout);
+                    }
+                }
             }
             for (p, point) in group.points.clone().enumerate() {
                 let weights = &weights[p % group.variants * stride..][..stride];
                 let data = &mut tiles[p * panels * TILE..][..panels * TILE];
                 let mut tiles = Tiles { data, stride: TILE };
-                multiply(level, x.columns(point, k.clone()), weights, groups, block > 0, &mut tiles);
+                let (x, more) = (x.columns(point, k.clone()), block > 0);
+                match layout {
+                    Layout::Pairs => pairs::multiply(x, weights, groups, more, &mut tiles),
+                    _ => multiply(level, x, weights, groups, more, &mut tiles),
+                }
             }
         }
         for (p, point) in group.points.clone().enumerate() {
@@ -171,4 +229,44 @@ fn fill(x: &Panels, layers: &[Layer<'_>], places: &[Shared]) {
             });
         });
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Tensor};
+
+    use super::*;
+    use crate::cpu::view::View;
+    use crate::direction::{Law, Seed};
+    use crate::param::ParamSet;
+    use crate::points::Points;
+
+    #[test]
+    fn both_layouts_of_bf16_give_the_same_bits_near_those_of_f32() {
+        for (width, out) in [(64, 12), (1601, 50), (777, 49)] {
+            let mut params = ParamSet::new();
+            let numbers =
+                |n: usize, phase: f32| (0..n).map(|i| (i as f32 * 0.37 + phase).sin() * 0.3).collect::<Vec<_>>();
+            let weight = Tensor::from_vec(numbers(out * width, 0.0), (out, width), &Device::Cpu).unwrap();
+            let site = params.insert("w", weight).unwrap();
+            let param = params.get(site);
+            let view = View::of(param).unwrap();
+            for points in [Points::pair(Law::Gaussian, Seed(5), 1e-2), Points::plain()] {
+                let x = numbers(points.count() * 19 * width, 1.0);
+                let product = |layout| {
+                    let weight = Shifted::new(param, &view, &points).unwrap();
+                    let panels = Panels::new(&x, points.count(), width, layout);
+                    linears(&panels, &[Layer { weight, bias: None, out }]).remove(0)
+                };
+                let [plain, exchanged, pairs] = [Layout::Plain, Layout::Exchanged, Layout::Pairs].map(product);
+                let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
+                assert!(bits(&exchanged) == bits(&pairs), "{width} {out}");
+                assert!(bits(&exchanged) != bits(&plain));
+                // Two roundings of at most 2⁻⁸ and 2⁻⁹ of each product, of random sign: some 2⁻⁸·√width·0.3².
+                let allowed = 6.0 * 2f32.powi(-8) * (width as f32).sqrt() * 0.09;
+                let apart = plain.iter().zip(&pairs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(apart < allowed, "{width}: {apart} of {allowed}");
+            }
+        }
+    }
 }

@@ -8,7 +8,9 @@ mod made;
 mod math;
 mod matmul;
 mod pack;
+mod pairs;
 pub(crate) mod prefetch;
+mod round;
 mod rowwise;
 mod shift;
 pub(crate) mod view;
@@ -16,11 +18,13 @@ pub(crate) mod view;
 use crate::error::{Error, Result};
 use crate::param::{ParamSet, Site};
 use crate::points::Points;
-use crate::reader::{Activation, Attention, KeysValues, Linear, Norm, Reader, RopeTable, Sequence, Span, lineages};
+use crate::reader::{
+    Activation, Arithmetic, Attention, KeysValues, Linear, Norm, Reader, RopeTable, Sequence, Span, lineages,
+};
 use attention::Rows;
 use candle_core::{DType, Device, Tensor};
 use made::made;
-use matmul::{Layer, Panels};
+use matmul::{Layer, Layout, Panels};
 use shift::{Shifted, vectors};
 use view::{View, tensor};
 
@@ -32,12 +36,22 @@ use view::{View, tensor};
 pub struct CpuReader<'a> {
     params: &'a ParamSet,
     points: &'a Points,
+    arithmetic: Arithmetic,
 }
 
 impl<'a> CpuReader<'a> {
-    /// A reader of `params` at `points`.
+    /// A reader of `params` at `points`, in f32.
     pub fn new(params: &'a ParamSet, points: &'a Points) -> Self {
-        Self { params, points }
+        Self::in_arithmetic(params, points, Arithmetic::F32)
+    }
+
+    /// A reader whose linear layers and head multiply in that arithmetic.
+    ///
+    /// In bf16 a row's bits depend on what they do in f32, and on no more: a machine with AVX512-BF16 multiplies with its
+    /// instruction, others multiply the same rounded numbers in f32, in the same order. (The instruction takes subnormal
+    /// numbers for 0.)
+    pub fn in_arithmetic(params: &'a ParamSet, points: &'a Points, arithmetic: Arithmetic) -> Self {
+        Self { params, points, arithmetic }
     }
 
     /// Checks that `x` is `[P·R, width]`, and gives R.
@@ -167,7 +181,7 @@ impl Reader for CpuReader<'_> {
         let (rows, width) = x.dims2()?;
         let x = x.contiguous()?;
         let view = View::new(&x, "a linear layer's input")?;
-        let panels = Panels::new(view.f32()?, self.points(), width);
+        let panels = Panels::new(view.f32()?, self.points(), width, Layout::of(self.arithmetic));
         self.with_layers(layers, width, |held| {
             let outputs = matmul::linears(&panels, held);
             outputs.into_iter().zip(held).map(|(y, layer)| tensor(y, rows, layer.out)).collect()
@@ -308,7 +322,7 @@ impl Reader for CpuReader<'_> {
         let width = x.dims2()?.1;
         let x = x.contiguous()?;
         let view = View::new(&x, "the head's input")?;
-        let panels = Panels::new(view.f32()?, self.points(), width);
+        let panels = Panels::new(view.f32()?, self.points(), width, Layout::of(self.arithmetic));
         let out = self.with_layers(&[head], width, |held| head::log_probs(&panels, &held[0], pairs))?;
         let len = out.len();
         Ok(Tensor::from_vec(out, len, &Device::Cpu)?)

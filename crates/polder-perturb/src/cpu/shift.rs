@@ -78,6 +78,23 @@ impl<'a> Shifted<'a> {
         }
     }
 
+    /// Random bits by which a group's weights are rounded to 16 bits: those of its first direction, so that all points
+    /// along it are rounded alike; none where the weight does not move.
+    pub(super) fn dither<'b>(
+        &self,
+        group: &Group,
+        start: usize,
+        len: usize,
+        bits: &'b mut Vec<u16>,
+    ) -> Option<&'b [u16]> {
+        let coeffs = self.points.coeffs(group.points.start);
+        let moving = self.points.seeds().iter().zip(coeffs).find(|(_, c)| self.param.trainable && **c != 0.0);
+        let (seed, _) = moving?;
+        bits.resize(len.max(bits.len()), 0);
+        direction::fill_bits(*seed, self.param.key, start as u64, &mut bits[..len]);
+        Some(&bits[..len])
+    }
+
     /// Elements `start..start + len` at every point: `out[p]` begins at `p·len`.
     pub(super) fn read_all(&self, start: usize, len: usize, out: &mut [f32]) {
         let mut wide = Vec::new();

@@ -63,6 +63,9 @@ pub(super) struct PlanArgs {
     /// Load the model and time a few real steps
     #[arg(long)]
     pub(super) measure: bool,
+    /// Load the model and hold the projected gradients of N steps in bf16 arithmetic against those in f32
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub(super) agreement: Option<u32>,
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,

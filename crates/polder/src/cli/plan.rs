@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use polder::config::{Config, KEYS};
-use polder::plan::{Measured, Parts, Plan, measure};
+use polder::plan::{Agreement, Measured, Parts, Plan, agreement, measure};
 use serde_json::json;
 
 use super::Ended;
 use super::args::PlanArgs;
 use super::output::print;
+use super::progress::Counter;
 
 pub(super) fn run(arguments: &PlanArgs) -> Result<Ended> {
     let Some(path) = arguments.config.as_ref().filter(|_| !arguments.keys) else {
@@ -19,10 +20,18 @@ pub(super) fn run(arguments: &PlanArgs) -> Result<Ended> {
     let config = Config::load(path, &arguments.sets).map_err(polder::Error::from)?;
     let plan = Plan::new(config)?;
     let measured = if arguments.measure { Some(measure(&plan)?) } else { None };
+    let agreed = match arguments.agreement {
+        Some(steps) => {
+            let mut bar = Counter::new("agreement", "steps", arguments.json);
+            Some(agreement(&plan, u64::from(steps), &mut |done| bar.at(done, u64::from(steps)))?)
+        }
+        None => None,
+    };
     if arguments.json {
         let mut json = plan.to_json();
-        if let (Some(map), Some(measured)) = (json.as_object_mut(), measured) {
-            map.insert("measured".to_owned(), json!(measured));
+        if let Some(map) = json.as_object_mut() {
+            map.extend(measured.map(|measured| ("measured".to_owned(), json!(measured))));
+            map.extend(agreed.map(|agreed| ("agreement".to_owned(), json!(agreed))));
         }
         print(serde_json::to_string_pretty(&json)?)?;
     } else {
@@ -33,6 +42,14 @@ pub(super) fn run(arguments: &PlanArgs) -> Result<Ended> {
             if measured.probe != plan.config.probe {
                 print("note       steps with the read probe were timed; in-place probes take longer")?;
             }
+        }
+        if let Some(Agreement { arithmetic, directions, correlation, difference, slope }) = agreed {
+            print(format!(
+                "agreement  projected gradients of {directions} directions in {} and in f32: correlation {correlation:.5}, \
+                 differences {:.2} % of them, slope {slope:.4}",
+                arithmetic.name(),
+                100.0 * difference
+            ))?;
         }
     }
     Ok(Ended::Well)

@@ -36,7 +36,9 @@ pub(super) fn config(s: &Source) -> Result<Config> {
         points_a_pass: s.count("points_a_pass", 1, MOST_POINTS)?.unwrap_or(2),
         max_length: s.count("max_length", 8, LONGEST)?,
         probe: s.word("probe", &[("read", Probe::Read), ("in-place", Probe::InPlace)])?.unwrap_or(Probe::Read),
-        arithmetic: s.word("arithmetic", &[("f32", Arithmetic::F32)])?.unwrap_or(Arithmetic::F32),
+        arithmetic: s
+            .word("arithmetic", &[("f32", Arithmetic::F32), ("bf16", Arithmetic::Bf16)])?
+            .unwrap_or(Arithmetic::F32),
         rounding: s
             .word("rounding", &[("stochastic", Rounding::Stochastic), ("nearest", Rounding::Nearest)])?
             .unwrap_or(Rounding::Stochastic),

@@ -37,7 +37,7 @@ pub const KEYS: &[Key] = &[
     key("points_a_pass", Kind::Value, "points of weight space that a forward pass reads together (2)"),
     key("max_length", Kind::Value, "longest sequence in tokens (the model's limit)"),
     key("probe", Kind::Text, "\"read\" or \"in-place\" (read)"),
-    key("arithmetic", Kind::Text, "\"f32\" (f32)"),
+    key("arithmetic", Kind::Text, "\"f32\" or \"bf16\", of products (f32)"),
     key("rounding", Kind::Text, "\"stochastic\" or \"nearest\", for 16-bit weights (stochastic)"),
     key("trainable", Kind::Value, "patterns of parameter names that may change (all)"),
     key("clip", Kind::Value, "bound on the projected gradient (none)"),

@@ -131,12 +131,32 @@ pub enum Probe {
     InPlace,
 }
 
-/// The arithmetic of activations.
+/// The arithmetic of products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Arithmetic {
     /// Single precision.
     F32,
+    /// Products of bf16 summed in f32; the shifts of weights rounded stochastically.
+    Bf16,
+}
+
+impl Arithmetic {
+    /// As readers know it.
+    pub fn of_readers(self) -> polder_perturb::Arithmetic {
+        match self {
+            Self::F32 => polder_perturb::Arithmetic::F32,
+            Self::Bf16 => polder_perturb::Arithmetic::Bf16,
+        }
+    }
+
+    /// The name in headers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        }
+    }
 }
 
 /// How an update is rounded to 16-bit storage; f32 storage is always rounded to the nearest value.

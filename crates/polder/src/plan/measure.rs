@@ -69,7 +69,9 @@ pub fn measure(plan: &Plan) -> Result<Measured> {
     set_trainable(&mut model, &config.trainable)?;
     let load = start.elapsed().as_secs_f64();
     let (moved, still) = (Clock::default(), Clock::default());
-    let (engine, resting) = (model.engine().timed_by(&moved), model.engine().timed_by(&still));
+    let arithmetic = config.arithmetic.of_readers();
+    let timed_by = |clock| model.engine().in_arithmetic(arithmetic).timed_by(clock);
+    let (engine, resting) = (timed_by(&moved), timed_by(&still));
     let mut timer = Timer::new(plan, &model.loaded.params, &engine, &resting)?;
     for step in 0..STEPS {
         timer.step(step)?;

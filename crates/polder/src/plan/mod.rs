@@ -1,5 +1,6 @@
 //! The plan of a run: the configuration with every default, the facts of model and data, and what it will cost.
 
+mod agreement;
 mod cost;
 mod measure;
 mod show;
@@ -12,6 +13,7 @@ use polder_tasks::Encoder;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use agreement::{Agreement, agreement};
 pub use cost::{Cost, Disk, Forwards, Memory};
 pub use measure::{Measured, Parts, measure};
 

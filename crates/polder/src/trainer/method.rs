@@ -73,7 +73,7 @@ impl Method {
             schedule: serde_json::to_value(self.schedule).unwrap_or_default(),
             dtype: config.model.dtype.name().to_owned(),
             rounding: self.mode.rounding.name().to_owned(),
-            arithmetic: "f32".to_owned(),
+            arithmetic: config.arithmetic.name().to_owned(),
             probe: probe_name(config.probe).to_owned(),
             trainable: json!(config.trainable),
             trainable_elements: params.trainable_elements() as u64,

@@ -86,7 +86,7 @@ pub fn train(plan: &Plan, run: &RunFolder, options: &TrainOptions, watch: &mut d
     watch.event(&Event::Started { done: history.done, total: config.steps, run: run.path().to_owned() });
 
     let stopped = {
-        let engine = model.engine();
+        let engine = model.engine().in_arithmetic(plan.config.arithmetic.of_readers());
         let objective = objective(config, options, &engine, data, method.mode.law);
         let (seed, params) = (Seed(config.seed), &model.loaded.params);
         let mut stepper = Stepper { seed, total: config.steps, method, objective, params };
