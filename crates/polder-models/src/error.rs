@@ -288,12 +288,14 @@ pub enum Error {
         /// The number of positions.
         positions: usize,
     },
-    /// An input that follows other tokens than it is run after.
-    #[error("the input follows {expected} tokens, and is run after {found}")]
+    /// An input that follows something else than it is run after.
+    #[error("the input follows a stem of {expected} {what}, and is run after one of {found}")]
     InputStem {
-        /// Tokens that it is run after.
+        /// What differs: tokens, points, layers.
+        what: &'static str,
+        /// What the stem has.
         found: usize,
-        /// Tokens that it follows.
+        /// What it should have.
         expected: usize,
     },
     /// An input without tokens.

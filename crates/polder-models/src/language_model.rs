@@ -78,7 +78,7 @@ pub trait LanguageModel: Debug + Send + Sync {
         let mut layers = Vec::new();
         // Nothing is wanted of the last layer but its keys and values, so one row goes on after it.
         self.hidden_rows(at, &input, Some(&[0]), &mut Around { stem: None, keep: Some(&mut layers) })?;
-        Ok(Stem { len: ids.len(), layers })
+        Ok(Stem { len: ids.len(), points: at.points(), layers })
     }
 
     /// Tokens in the vocabulary: every id is below.
@@ -96,6 +96,7 @@ pub trait LanguageModel: Debug + Send + Sync {
 #[derive(Debug, Clone)]
 pub struct Stem {
     len: usize,
+    points: usize,
     layers: Vec<KeysValues>,
 }
 
@@ -116,13 +117,21 @@ pub struct Around<'a> {
 }
 
 impl<'a> Around<'a> {
-    /// Checks that the stem is what the input follows, over this many layers.
-    pub(crate) fn check(&self, input: &Tokens, layers: usize) -> Result<()> {
+    /// Checks that the stem is what the input follows, at as many points and over as many layers.
+    pub(crate) fn check(&self, input: &Tokens, at: &dyn Reader, layers: usize) -> Result<()> {
         let stem = self.stem.map_or(0, |stem| stem.len);
-        if input.stem != stem || self.stem.is_some_and(|stem| stem.layers.len() != layers) {
-            return Err(Error::InputStem { found: stem, expected: input.stem });
+        if input.stem != stem {
+            return Err(Error::InputStem { what: "tokens", found: stem, expected: input.stem });
         }
-        Ok(())
+        match self.stem {
+            Some(stem) if stem.points != at.points() => {
+                Err(Error::InputStem { what: "points", found: stem.points, expected: at.points() })
+            }
+            Some(stem) if stem.layers.len() != layers => {
+                Err(Error::InputStem { what: "layers", found: stem.layers.len(), expected: layers })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What comes before layer `i`.

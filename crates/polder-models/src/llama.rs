@@ -165,7 +165,7 @@ impl LanguageModel for Llama {
         around: &mut Around<'_>,
     ) -> Result<Tensor> {
         input.check(self.config.vocab, self.config.positions)?;
-        around.check(input, self.layers.len())?;
+        around.check(input, at, self.layers.len())?;
         let longest = input.positions.iter().max().map_or(0, |p| *p as usize + 1);
         let table = self.rotary.table(longest);
         let mut pass = Pass { input, table: &table, around };

@@ -178,7 +178,7 @@ impl LanguageModel for Opt {
         around: &mut Around<'_>,
     ) -> Result<Tensor> {
         input.check(self.config.vocab, self.config.positions)?;
-        around.check(input, self.layers.len())?;
+        around.check(input, at, self.layers.len())?;
         let mut x = self.embed(at, input)?;
         for i in 0..self.layers.len() {
             let last = i + 1 == self.layers.len();

@@ -14,7 +14,7 @@ pub struct Term {
 /// A point `θ + Σ coeff·u(seed)`, relative to the weights θ. No terms: θ itself.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Shift {
-    /// The terms, added in this order.
+    /// The terms; they are added in ascending order of their seeds.
     pub terms: Vec<Term>,
 }
 
@@ -51,7 +51,7 @@ impl Points {
         Self { law, seeds: vec![seed], coeffs: vec![vec![lambda as f32], vec![-(lambda as f32)]] }
     }
 
-    /// The points of `shifts`, each seed once, in order of first appearance.
+    /// The points of `shifts`, each seed once, in ascending order: a point is the same one in whatever company.
     ///
     /// An empty list is read as one plain point.
     pub fn new(law: Law, shifts: &[Shift]) -> Self {
@@ -61,6 +61,7 @@ impl Points {
                 seeds.push(term.seed);
             }
         }
+        seeds.sort_unstable();
         let mut coeffs = vec![vec![0f32; seeds.len()]; shifts.len().max(1)];
         for (row, shift) in coeffs.iter_mut().zip(shifts) {
             for term in &shift.terms {

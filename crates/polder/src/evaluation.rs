@@ -6,7 +6,7 @@ use polder_tasks::{EncodedExample, Interval, LossKind, Metric, interval, majorit
 
 use crate::engine::{Counts, Engine};
 use crate::error::{Error, Result};
-use crate::scoring::{OptionScore, mean_loss, prediction, score};
+use crate::scoring::{OptionScore, PassSize, mean_loss, prediction, score};
 
 /// How well a model answers, and what it cost to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,11 +48,11 @@ pub fn evaluate(
     examples: &[EncodedExample],
     kind: LossKind,
     metric: Metric,
-    rows_a_pass: usize,
+    size: PassSize,
     on_pass: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<Evaluated> {
     let (start, before) = (Instant::now(), engine.counts());
-    let scores = score(engine, examples, rows_a_pass, on_pass)?;
+    let scores = score(engine, examples, size, on_pass)?;
     let (seconds, after) = (start.elapsed().as_secs_f64(), engine.counts());
     let cost = Counts {
         passes: after.passes - before.passes,

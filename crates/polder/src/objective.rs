@@ -38,7 +38,6 @@ pub struct PromptLoss<'a> {
     batching: Batching,
     law: Law,
     layout: PassLayout,
-    common: Common,
     stop: Option<Arc<AtomicBool>>,
 }
 
@@ -52,8 +51,7 @@ impl<'a> PromptLoss<'a> {
         law: Law,
         layout: PassLayout,
     ) -> Self {
-        let common = Common::of(examples);
-        Self { engine, examples, kind, batching, law, layout, common, stop: None }
+        Self { engine, examples, kind, batching, law, layout, stop: None }
     }
 
     /// Ends a step in flight, between two passes, once the flag is up; the step then fails with [`Error::Stopped`].
@@ -78,9 +76,10 @@ impl<'a> PromptLoss<'a> {
         if self.stop.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
             return Err(Error::Stopped);
         }
-        let mut packed = if examples.len() > 1 { Packed::with(&self.common) } else { Packed::default() };
-        for example in examples {
-            packed.push(&self.options(example)?)?;
+        let options: Vec<_> = examples.iter().map(|example| self.options(example)).collect::<Result<_>>()?;
+        let mut packed = Packed::with(&Common::of_options(&options));
+        for options in &options {
+            packed.push(options)?;
         }
         let log_probs = self.engine.log_probs(points, &packed.tokens)?;
         let mut weights = Vec::new();
@@ -125,7 +124,7 @@ impl<'a> PromptLoss<'a> {
 }
 
 /// Neighbouring points, at most `most` together; points that share their seeds are not parted unless `most` is less.
-fn groups(shifts: &[Shift], most: usize) -> Vec<&[Shift]> {
+pub(crate) fn groups(shifts: &[Shift], most: usize) -> Vec<&[Shift]> {
     let seeds = |shift: &Shift| shift.terms.iter().map(|t| t.seed).collect::<Vec<Seed>>();
     let mut groups = Vec::new();
     let mut rest = shifts;

@@ -22,7 +22,12 @@ impl Common {
 
     /// What all options of these examples begin with; nothing where that is too short to be worth it.
     pub fn of(examples: &[EncodedExample]) -> Self {
-        let options: Vec<&EncodedOption> = examples.iter().flat_map(|e| &e.options).collect();
+        Self::of_options(&examples.iter().map(all_options).collect::<Vec<_>>())
+    }
+
+    /// The same of some options of each example.
+    pub fn of_options(examples: &[Vec<&EncodedOption>]) -> Self {
+        let options: Vec<&EncodedOption> = examples.iter().flatten().copied().collect();
         // Each option keeps a token of its own, so that there is a row to follow the beginning.
         let own = options.iter().map(|o| o.ids.len().saturating_sub(o.scored + 1)).min().unwrap_or(0);
         let len = shared_len(&options).min(own);
@@ -117,7 +122,7 @@ impl Packed {
 /// How many leading tokens all options share and none of them scores.
 fn shared_len(options: &[&EncodedOption]) -> usize {
     let Some((first, rest)) = options.split_first() else { return 0 };
-    let unscored = options.iter().map(|o| o.ids.len() - o.scored).min().unwrap_or(0);
+    let unscored = options.iter().map(|o| o.ids.len().saturating_sub(o.scored)).min().unwrap_or(0);
     rest.iter()
         .fold(unscored, |len, option| first.ids[..len].iter().zip(&option.ids).take_while(|(a, b)| a == b).count())
 }

@@ -11,6 +11,21 @@ use crate::packing::{Common, Packed, all_options, rows_of};
 /// in the last cache: 2,048 rows took 8 to 21 % longer with SmolLM2-135M in f32.
 pub const ROWS_A_PASS: usize = 512;
 
+/// How much an evaluation pass takes; results do not depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PassSize {
+    /// About that many token rows, one example at least.
+    Rows(usize),
+    /// That many examples, one at least.
+    Examples(usize),
+}
+
+impl Default for PassSize {
+    fn default() -> Self {
+        Self::Rows(ROWS_A_PASS)
+    }
+}
+
 /// What a model gives an option.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OptionScore {
@@ -34,7 +49,7 @@ impl OptionScore {
 
 /// The score of every option of every example: `scores[example][option]`, in the order of the examples.
 ///
-/// Examples are sorted by length and packed into passes of about `rows_a_pass` token rows; each option's bits depend on
+/// Examples are sorted by length and packed into passes of passes of `size`; each option's bits depend on
 /// its own tokens only. What all examples begin with (demonstrations, an instruction) is run once. `on_pass` hears how many examples are done and may end the evaluation.
 ///
 /// # Errors
@@ -42,7 +57,7 @@ impl OptionScore {
 pub fn score(
     engine: &Engine<'_>,
     examples: &[EncodedExample],
-    rows_a_pass: usize,
+    size: PassSize,
     on_pass: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<Vec<Vec<OptionScore>>> {
     let common = Common::of(examples);
@@ -60,7 +75,12 @@ pub fn score(
         let mut taken = 0;
         let mut packed = Packed::after(&common);
         for i in &order[done..] {
-            if taken > 0 && packed.tokens.rows() + rows[*i] - common.ids().len().min(rows[*i]) > rows_a_pass {
+            let with = packed.tokens.rows() + rows[*i] - common.ids().len().min(rows[*i]);
+            let full = match size {
+                PassSize::Rows(most) => with > most,
+                PassSize::Examples(most) => taken >= most,
+            };
+            if taken > 0 && full {
                 break;
             }
             packed.push(&all_options(&examples[*i]))?;

@@ -80,8 +80,25 @@ fn a_plan_counts_what_the_run_will_take() {
     assert!(said.contains("forwards   2 a step, 80 in training") && said.contains("s a step"), "{said}");
     assert!(said.contains("of a step: products of linear layers "), "{said}");
     assert!(text(&succeed(&["plan", "--keys"]).stdout).contains("estimator.two-point.eps"));
+    let said = text(&succeed(&["plan", str(&config), "--agreement", "12"]).stdout);
+    assert!(
+        said.contains("agreement  projected gradients of 12 directions in bf16 and in f32: correlation 0.9"),
+        "{said}"
+    );
     let said = fail(&["plan", str(&config), "--set", "task.data=nope"]);
     assert!(said.contains("nope`, named by `task.data`, is not there") && said.contains("hint: "), "{said}");
+}
+
+#[test]
+fn a_bench_steps_with_random_weights() {
+    let out = succeed(&["bench", "--shape", "tiny", "--length", "3", "--steps", "2", "--directions", "2", "--json"]);
+    let done: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!((done["shape"].as_str(), done["tokens"].as_u64()), (Some("tiny"), Some(48)));
+    assert_eq!(done["seconds"].as_array().unwrap().len(), 2);
+    let said = fail(&["bench", "--shape", "giant"]);
+    assert!(said.contains("no shape `giant`") && said.contains("`135m`"), "{said}");
+    let said = fail(&["bench", "--shape", "tiny", "--shape", "30m", "--growth", "unused"]);
+    assert!(said.contains("`--growth` starts from one shape"), "{said}");
 }
 
 #[test]

@@ -10,9 +10,9 @@ use polder::model::Model;
 use polder::objective::{PassLayout, PromptLoss};
 use polder::packing::Common;
 use polder::plan::Plan;
-use polder::scoring::score;
+use polder::scoring::{PassSize, score};
 use polder_optim::{Batch, Losses, Objective};
-use polder_perturb::{Law, Seed, Shift};
+use polder_perturb::{Arithmetic, Law, Seed, Shift};
 use polder_tasks::{EncodedExample, EncodedOption};
 
 /// The plan and the model of a tiny run, by task.
@@ -56,6 +56,9 @@ fn neither_micro_batches_nor_pairing_change_a_loss() {
             let (plan, model) = prepared(&place, task, data, dtype);
             let engine = model.engine();
             let whole = losses(&engine, &plan, BatchSize::Examples(16), None, 2);
+            let rounded = model.engine().in_arithmetic(Arithmetic::Bf16);
+            let in_bf16 = losses(&rounded, &plan, BatchSize::Examples(16), None, 2);
+            assert_ne!(bits(&whole), bits(&in_bf16));
             assert_eq!((whole.points.len(), whole.points[0].len(), whole.weights.len()), (4, 16, 16));
             assert!(whole.points.iter().flatten().all(|l| l.is_finite() && *l > 0.0));
             assert_ne!(bits(&whole)[0], bits(&whole)[1], "the points are different ones");
@@ -63,6 +66,8 @@ fn neither_micro_batches_nor_pairing_change_a_loss() {
                 let other = losses(&engine, &plan, BatchSize::Examples(16), micro_batch, together);
                 assert_eq!(bits(&whole), bits(&other), "{task} {dtype} {micro_batch:?} {together}");
                 assert_eq!(whole.weights, other.weights);
+                let other = losses(&rounded, &plan, BatchSize::Examples(16), micro_batch, together);
+                assert_eq!(bits(&in_bf16), bits(&other), "{task} {dtype} {micro_batch:?} {together} in bf16");
             }
         }
     }
@@ -89,7 +94,9 @@ fn shared_prompts_and_packing_change_no_score() {
             let (plan, model) = prepared(&place, task, data, dtype);
             let engine = model.engine();
             let examples = &plan.data.eval;
-            let scores = |examples: &[EncodedExample], rows| score(&engine, examples, rows, &mut |_| Ok(())).unwrap();
+            let scores = |examples: &[EncodedExample], rows| {
+                score(&engine, examples, PassSize::Rows(rows), &mut |_| Ok(())).unwrap()
+            };
             let packed = scores(examples, 2048);
             for rows in [1, 40, 300] {
                 assert_eq!(packed, scores(examples, rows), "{task} {dtype} {rows}");
@@ -118,13 +125,14 @@ fn what_all_prompts_begin_with_is_run_once_and_changes_nothing() {
             (engine.counts().tokens - before) as usize
         };
         let all = std::cell::RefCell::new(Vec::new());
-        let spent = tokens(&|| *all.borrow_mut() = score(&engine, examples, 100, &mut |_| Ok(())).unwrap());
+        let spent =
+            tokens(&|| *all.borrow_mut() = score(&engine, examples, PassSize::Examples(5), &mut |_| Ok(())).unwrap());
         let one_by_one = std::cell::RefCell::new(Vec::new());
         let alone = tokens(&|| {
             for example in examples {
-                one_by_one
-                    .borrow_mut()
-                    .extend(score(&engine, std::slice::from_ref(example), 100, &mut |_| Ok(())).unwrap());
+                one_by_one.borrow_mut().extend(
+                    score(&engine, std::slice::from_ref(example), PassSize::default(), &mut |_| Ok(())).unwrap(),
+                );
             }
         });
         assert_eq!(all, one_by_one);

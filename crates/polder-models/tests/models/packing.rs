@@ -92,6 +92,9 @@ fn what_sequences_begin_with_may_be_run_before_or_beside_them() {
             check(&name, reader_name, &found, &expected);
             assert!(model.log_probs(at.as_ref(), &before).is_err(), "a stem that is not there");
             assert!(model.log_probs_after(at.as_ref(), Some(&kept), &beside).is_err(), "one too many");
+            let plain = Points::plain();
+            let one = model.stem(reader(reader_name, &golden.params, &plain).as_ref(), stem).unwrap();
+            assert!(model.log_probs_after(at.as_ref(), Some(&one), &before).is_err(), "at another number of points");
         }
     }
 }

@@ -19,7 +19,7 @@ pub(super) const STRIDE: usize = DEPTH + 16;
 /// Columns that go through all groups before the next ones: those of a panel, or of two, stay in the first cache.
 const SLICE: usize = 256;
 
-/// Panels `[count][panel_stride]`, each `[depth][PANEL]` from `first` on.
+/// Panels of activations, each `[depth][PANEL]`.
 #[derive(Clone, Copy)]
 pub(super) struct Columns<'a> {
     pub(super) data: &'a [f32],
@@ -31,7 +31,7 @@ pub(super) struct Columns<'a> {
     pub(super) depth: usize,
 }
 
-/// Tiles `[count][stride]`, each `[groups·GROUP][PANEL]`.
+/// Where the products of each panel go, `[groups·GROUP][PANEL]`.
 pub(super) struct Tiles<'a> {
     pub(super) data: &'a mut [f32],
     /// Elements from one panel's tile to the next.

@@ -1,4 +1,4 @@
-//! Buffers that are not written twice.
+//! Buffers made on all threads, left for others to write, or used again.
 
 #![allow(unsafe_code)]
 

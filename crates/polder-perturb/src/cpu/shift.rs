@@ -119,7 +119,8 @@ fn groups(points: &Points, moves: bool) -> Vec<Group> {
     let mut first = 0;
     while first < count {
         let end = if first + 1 < count && along(first) == along(first + 1) { first + 2 } else { first + 1 };
-        groups.push(Group { points: first..end, variants: end - first });
+        let variants = if along(first).contains(&true) { end - first } else { 1 };
+        groups.push(Group { points: first..end, variants });
         first = end;
     }
     groups
@@ -144,10 +145,13 @@ mod tests {
     #[test]
     fn neighbours_along_one_direction_are_made_together() {
         let along = |seed, coeff| Shift::along(Seed(seed), coeff);
-        let shifts = [along(1, 0.1), along(1, -0.1), along(2, 0.1), Shift::none(), along(2, 0.1), along(2, 0.3)];
-        let found: Vec<_> = groups(&Points::new(Law::Gaussian, &shifts), true).into_iter().map(|g| g.points).collect();
-        assert_eq!(found, [0..2, 2..3, 3..4, 4..6]);
-        let still = groups(&Points::new(Law::Gaussian, &shifts), false);
-        assert_eq!(still, [Group { points: 0..6, variants: 1 }]);
+        let none = Shift::none;
+        let shifts =
+            [along(1, 0.1), along(1, -0.1), along(2, 0.1), none(), none(), none(), along(2, 0.1), along(2, 0.3)];
+        let points = Points::new(Law::Gaussian, &shifts);
+        let group = |points, variants| Group { points, variants };
+        let wanted = [group(0..2, 2), group(2..3, 1), group(3..5, 1), group(5..6, 1), group(6..8, 2)];
+        assert_eq!(groups(&points, true), wanted);
+        assert_eq!(groups(&points, false), [group(0..8, 1)]);
     }
 }

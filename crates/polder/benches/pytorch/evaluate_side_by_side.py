@@ -16,7 +16,7 @@ import sys
 import tempfile
 
 from measured_process import described, machine, median_and_range, run
-from tasks import TASKS, rows_file
+from tasks import rows_file
 
 HERE = pathlib.Path(__file__).parent
 NAMES = {"polder": "polder", "rows": "transformers, a row an option", "once": "transformers, equal rows once"}

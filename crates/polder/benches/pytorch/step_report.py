@@ -69,7 +69,7 @@ def markdown(result):
     set_to = f"; polder with {', '.join(settings['polder_set'])}" if settings["polder_set"] else ""
     return "\n".join([
         f"Seconds a step, median (range) of {settings['rounds']} alternating runs of {settings['steps']} steps each, the "
-        f"first left out; batch {settings['batch']}, ε {settings['eps']}, learning rate 0; "
+        f"first left out; batch {settings['batch']}, ε {settings['eps']}, learning rate 1e-9; "
         f"{described(result['machine'], settings['threads'])}{set_to}.",
         "",
         *table([*names, *(f"{side} ÷ polder" for side in others)], seconds),

@@ -116,7 +116,7 @@ pub struct Growth {
 
 /// Measures a sweep around a setting; `heard` gets each measurement.
 ///
-/// A shape that does not fit into memory is left out.
+/// Where it is the shape that changes, one that does not fit into memory is left out.
 ///
 /// # Errors
 /// A failing pass.
@@ -124,7 +124,7 @@ pub fn grow(sweep: Sweep, base: &Setting, heard: &mut dyn FnMut(&Stepped)) -> Re
     let mut steps = Vec::new();
     for setting in sweep.settings(base) {
         match step(&setting) {
-            Err(crate::Error::TooLarge { .. }) => {}
+            Err(crate::Error::TooLarge { .. }) if sweep == Sweep::Parameters => {}
             done => {
                 let done = done?;
                 heard(&done);

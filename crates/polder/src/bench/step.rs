@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use polder_models::{StorageType, Tokens};
+use polder_optim::rounding_seed;
 use polder_perturb::rounding::Rounding;
 use polder_perturb::{Law, Points, Seed, Shift, update};
 use serde::Serialize;
@@ -11,6 +12,7 @@ use super::Shape;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::memory;
+use crate::objective::groups;
 
 /// What is timed: a two-point step with SGD over random tokens, the last token of each sequence scored.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,9 +65,11 @@ pub struct Stepped {
 /// Takes steps with random weights.
 ///
 /// # Errors
-/// Weights that don't fit into memory; a setting of nothing; a failing pass.
+/// Weights that don't fit into memory; a failing pass.
 pub fn step(setting: &Setting) -> Result<Stepped> {
-    let Setting { shape, storage, sequences, length, directions, points_a_pass, threads, steps } = *setting;
+    let Setting { shape, storage, sequences, length, directions, threads, steps, .. } = *setting;
+    let [sequences, length, directions] = [sequences, length, directions].map(|n| n.max(1));
+    let points_a_pass = setting.points_a_pass.clamp(1, 2 * directions);
     let parameters = shape.parameters()?;
     let needed = parameters as u64 * storage.bytes() as u64;
     if let Some(free) = memory::available().filter(|free| needed > *free) {
@@ -85,22 +89,21 @@ pub fn step(setting: &Setting) -> Result<Stepped> {
             let shifts: Vec<Shift> =
                 (0..directions).flat_map(|i| [1e-3, -1e-3].map(|c| Shift::along(seed(i), c))).collect();
             let mut losses = Vec::with_capacity(shifts.len());
-            for group in shifts.chunks(points_a_pass.max(1)) {
+            for group in groups(&shifts, points_a_pass) {
                 let log_probs = engine.log_probs(&Points::new(Law::Gaussian, group), &tokens)?;
                 losses.extend(log_probs.chunks(sequences).map(|point| -point.iter().sum::<f64>() / sequences as f64));
             }
+            let rounding = rounding_seed(Seed(7), number as u64);
             let terms: Vec<(Seed, f32)> = losses
                 .chunks(2)
                 .enumerate()
                 .map(|(i, pair)| (seed(i), (-1e-7 * (pair[0] - pair[1]) / 2e-3 / directions as f64) as f32))
                 .collect();
-            update::visit(&params, Law::Gaussian, &terms, &update::Sgd { decay: 0.0 }, Rounding::Stochastic, seed(0))?;
+            update::visit(&params, Law::Gaussian, &terms, &update::Sgd { decay: 0.0 }, Rounding::Stochastic, rounding)?;
             if number > 0 {
                 seconds.push(start.elapsed().as_secs_f64());
             }
         }
-        let mut sorted = seconds.clone();
-        sorted.sort_by(f64::total_cmp);
         Ok(Stepped {
             shape: shape.name,
             storage,
@@ -109,12 +112,24 @@ pub fn step(setting: &Setting) -> Result<Stepped> {
             directions,
             points_a_pass,
             threads,
-            median: sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN),
+            median: median(&seconds),
             seconds,
             weights: needed,
             peak: memory::resident().filter(|_| fresh).map(|resident| resident.peak),
         })
     })
+}
+
+/// The middle one, or the mean of the two in the middle.
+fn median(seconds: &[f64]) -> f64 {
+    let mut sorted = seconds.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => sorted[middle],
+        _ => f64::midpoint(sorted[middle - 1], sorted[middle]),
+    }
 }
 
 /// Random sequences, the last token of each wanted.
@@ -131,6 +146,12 @@ fn tokens(sequences: usize, length: usize, vocabulary: usize) -> Tokens {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!((median(&[3.0, 1.0, 2.0]), median(&[3.0, 1.0, 2.0, 9.0])), (2.0, 2.5));
+        assert!(median(&[]).is_nan());
+    }
 
     #[test]
     fn a_tiny_model_steps_in_every_storage() {

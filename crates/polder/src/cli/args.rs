@@ -64,7 +64,7 @@ pub(super) struct PlanArgs {
     #[arg(long)]
     pub(super) measure: bool,
     /// Load the model and hold the projected gradients of N steps in bf16 arithmetic against those in f32
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(10..))]
     pub(super) agreement: Option<u32>,
     /// Print one JSON object
     #[arg(long)]

@@ -24,6 +24,9 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<Ended> {
         threads: arguments.threads.map_or(cores, usize::from),
         steps: arguments.steps as usize,
     };
+    if arguments.growth.is_some() && arguments.shapes.len() > 1 {
+        bail!("`--growth` starts from one shape\nhint: call it once for each, with a folder of its own");
+    }
     for name in &arguments.shapes {
         let Some(shape) = Shape::named(name) else {
             let all: Vec<String> = SHAPES.iter().map(|s| format!("`{}`", s.name)).collect();

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, bail, ensure};
 use polder::config::Config;
 use polder::evaluation::Evaluated;
-use polder::scoring::{OptionScore, ROWS_A_PASS, score};
+use polder::scoring::{OptionScore, PassSize, score};
 use polder_tasks::{
     DataFolder, Drawn, EncodedExample, Encoder, Example, PromptTask, SampleSpec, Split, Task, labelled, sample,
 };
@@ -132,19 +132,11 @@ fn evaluated(
     let total = examples.len() as u64;
     let mut bar = Counter::new(task.name(), "examples", arguments.quiet);
     let start = Instant::now();
-    let (size, rows) = match arguments.batch {
-        // Examples a pass are asked for: as many rows as they have.
-        Some(n) => (n as usize, usize::MAX),
-        None => (examples.len().max(1), ROWS_A_PASS),
-    };
-    let mut scores: Vec<Vec<OptionScore>> = Vec::with_capacity(examples.len());
-    for chunk in examples.chunks(size) {
-        let before = scores.len();
-        scores.extend(score(&engine, chunk, rows, &mut |done| {
-            bar.at((before + done) as u64, total);
-            Ok(())
-        })?);
-    }
+    let size = arguments.batch.map_or_else(PassSize::default, |n| PassSize::Examples(n as usize));
+    let scores = score(&engine, examples, size, &mut |done| {
+        bar.at(done as u64, total);
+        Ok(())
+    })?;
     bar.clear();
     let seconds = start.elapsed().as_secs_f64();
     Ok(Evaluated::of(examples, scores, task.loss(), task.metric(), engine.counts(), seconds)?)

@@ -43,9 +43,9 @@ pub(super) fn run(arguments: &PlanArgs) -> Result<Ended> {
                 print("note       steps with the read probe were timed; in-place probes take longer")?;
             }
         }
-        if let Some(Agreement { arithmetic, directions, correlation, difference, slope }) = agreed {
+        if let Some(Agreement { arithmetic, directions, correlation, error, difference, slope }) = agreed {
             print(format!(
-                "agreement  projected gradients of {directions} directions in {} and in f32: correlation {correlation:.5}, \
+                "agreement  projected gradients of {directions} directions in {} and in f32: correlation {correlation:.5} ± {error:.5}, \
                  differences {:.2} % of them, slope {slope:.4}",
                 arithmetic.name(),
                 100.0 * difference

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use polder::scoring::prediction;
-use polder::scoring::{OptionScore, ROWS_A_PASS, score};
+use polder::scoring::{OptionScore, PassSize, score};
 use polder_tasks::{Drawn, Example, PromptTask, Row, Task, probabilities, typed_row};
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &PredictArgs) -> Result<Ended> {
         );
     }
     let encoded = encode(&subject.encoder(&arguments.model)?, &examples, false)?;
-    let scores = score(&subject.model.engine(), &encoded, ROWS_A_PASS, &mut |_| Ok(()))?;
+    let scores = score(&subject.model.engine(), &encoded, PassSize::default(), &mut |_| Ok(()))?;
     for ((row, example), scores) in rows.iter().zip(&examples).zip(&scores) {
         print(if arguments.json { line(&task, row, example, scores).to_string() } else { words(example, scores) })?;
     }

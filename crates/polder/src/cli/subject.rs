@@ -75,6 +75,10 @@ fn plan_of(run: &Path) -> Result<Config> {
         serde_json::from_str(&text).with_context(|| format!("`{}` is no plan", path.display()))?;
     if let Some(map) = json.as_object_mut() {
         map.remove("facts");
+        // What earlier versions called it.
+        if let Some(paired) = map.remove("paired") {
+            map.entry("points_a_pass").or_insert_with(|| if paired == true { 2.into() } else { 1.into() });
+        }
     }
     serde_json::from_value(json).with_context(|| format!("`{}` is no plan of this version", path.display()))
 }

@@ -36,9 +36,7 @@ pub(super) fn config(s: &Source) -> Result<Config> {
         points_a_pass: s.count("points_a_pass", 1, MOST_POINTS)?.unwrap_or(2),
         max_length: s.count("max_length", 8, LONGEST)?,
         probe: s.word("probe", &[("read", Probe::Read), ("in-place", Probe::InPlace)])?.unwrap_or(Probe::Read),
-        arithmetic: s
-            .word("arithmetic", &[("f32", Arithmetic::F32), ("bf16", Arithmetic::Bf16)])?
-            .unwrap_or(Arithmetic::F32),
+        arithmetic: arithmetic(s)?,
         rounding: s
             .word("rounding", &[("stochastic", Rounding::Stochastic), ("nearest", Rounding::Nearest)])?
             .unwrap_or(Rounding::Stochastic),
@@ -52,6 +50,16 @@ pub(super) fn config(s: &Source) -> Result<Config> {
         schedule: schedule(s, steps)?,
         eval,
     })
+}
+
+/// The arithmetic; in bf16 a probe in place would be rounded to the nearest, which loses most of a direction.
+fn arithmetic(s: &Source) -> Result<Arithmetic> {
+    let found = s.word("arithmetic", &[("f32", Arithmetic::F32), ("bf16", Arithmetic::Bf16)])?;
+    let in_place = s.word("probe", &[("read", false), ("in-place", true)])?.unwrap_or(false);
+    match found {
+        Some(Arithmetic::Bf16) if in_place => Err(s.refuse("arithmetic", "\"f32\" where `probe` is \"in-place\"")),
+        found => Ok(found.unwrap_or(Arithmetic::F32)),
+    }
 }
 
 fn batch(s: &Source) -> Result<Batch> {

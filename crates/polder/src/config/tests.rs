@@ -154,6 +154,13 @@ fn every_key_is_read() {
 }
 
 #[test]
+fn bf16_arithmetic_is_refused_for_a_probe_in_place() {
+    assert!(parse(GOOD, &["arithmetic=bf16"]).is_ok());
+    let said = report(GOOD, &["arithmetic=bf16", "probe=in-place"]);
+    assert!(said.contains("`arithmetic`") && said.contains("where `probe` is \"in-place\""), "{said}");
+}
+
+#[test]
 fn unknown_keys_are_refused_with_the_nearest() {
     let said = report(&GOOD.replace("directions = 1", "direction = 1"), &[]);
     assert!(said.contains("unknown key `estimator.two-point.direction`"), "{said}");

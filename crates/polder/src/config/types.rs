@@ -34,7 +34,7 @@ pub struct Config {
     pub max_length: Option<usize>,
     /// How a pass sees shifted weights.
     pub probe: Probe,
-    /// The arithmetic of activations.
+    /// The arithmetic of a step's products; scores are taken in f32.
     pub arithmetic: Arithmetic,
     /// How an update is rounded to the storage type.
     pub rounding: Rounding,

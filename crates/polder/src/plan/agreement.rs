@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Plan;
 use crate::batching::{BatchSize, Batching};
-use crate::config::Arithmetic;
+use crate::config::{Arithmetic, Config};
 use crate::error::Result;
 use crate::model::Model;
 use crate::objective::{PassLayout, PromptLoss};
@@ -21,6 +21,8 @@ pub struct Agreement {
     pub directions: usize,
     /// Pearson's correlation.
     pub correlation: f64,
+    /// Its standard error, `(1 − r²)/√(n − 1)`.
+    pub error: f64,
     /// The root mean square of the differences, as a share of that of f32's gradients.
     pub difference: f64,
     /// The slope of the line through 0 that best gives the other's from f32's: 1 where it is right on average.
@@ -35,10 +37,12 @@ impl Agreement {
         let sum = |f: &dyn Fn(f64, f64) -> f64| pairs.iter().map(|p| f(p.0, p.1)).sum::<f64>();
         let (xx, yy) = (sum(&|x, _| (x - mx).powi(2)), sum(&|_, y| (y - my).powi(2)));
         let squares = sum(&|x, _| x * x);
+        let correlation = sum(&|x, y| (x - mx) * (y - my)) / (xx * yy).sqrt();
         Self {
             arithmetic,
             directions: pairs.len(),
-            correlation: sum(&|x, y| (x - mx) * (y - my)) / (xx * yy).sqrt(),
+            correlation,
+            error: (1.0 - correlation * correlation) / (n - 1.0).sqrt(),
             difference: (sum(&|x, y| (y - x).powi(2)) / squares).sqrt(),
             slope: sum(&|x, y| x * y) / squares,
         }
@@ -56,7 +60,8 @@ pub fn agreement(plan: &Plan, steps: u64, heard: &mut dyn FnMut(u64)) -> Result<
     let mut model = Model::load(&config.model.path, config.model.dtype, &config.device.open())?;
     set_trainable(&mut model, &config.trainable)?;
     let other = if config.arithmetic == Arithmetic::F32 { Arithmetic::Bf16 } else { config.arithmetic };
-    let method = Method::of(config)?;
+    // A clipped gradient would agree with another one.
+    let method = Method::of(&Config { clip: None, ..config.clone() })?;
     let engines = [Arithmetic::F32, other].map(|a| model.engine().in_arithmetic(a.of_readers()));
     let mut sides = engines.each_ref().map(|engine| {
         let size = BatchSize::of(config.batch, data.train.len());

@@ -4,7 +4,7 @@ use polder_models::Description;
 use serde::Serialize;
 
 use crate::config::{Config, Probe};
-use crate::packing::{all_options, rows_of};
+use crate::packing::{Common, all_options, rows_of};
 use crate::scoring::ROWS_A_PASS;
 use crate::trainer::TaskData;
 
@@ -118,10 +118,13 @@ fn memory(config: &Config, model: &Description, data: &TaskData, weights: u64) -
     let rows = training.max(all.min(ROWS_A_PASS.max(longest))) as u64;
     let attention = (2 * model.heads + 2 * model.kv_heads) * model.head_dim;
     let width = 3 * model.hidden + attention.max(3 * model.ffn);
+    // What all evaluated prompts begin with is kept as keys and values of every layer.
+    let common = Common::of(&data.dev).ids().len().max(Common::of(&data.eval).ids().len()) as u64;
+    let kept = common.saturating_mul((2 * model.layers * model.kv_heads * model.head_dim) as u64);
     let threads = config.threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
     Memory {
         weights,
-        activations: rows.saturating_mul(width as u64).saturating_mul(4),
+        activations: rows.saturating_mul(width as u64).saturating_add(kept).saturating_mul(4),
         scratch: (threads as u64) << 22,
     }
 }

@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::model::Model;
 use crate::objective::{PassLayout, PromptLoss};
-use crate::scoring::{ROWS_A_PASS, score};
+use crate::scoring::{PassSize, score};
 use crate::timed::{Clock, Part};
 use crate::trainer::{Method, set_threads, set_trainable};
 
@@ -79,7 +79,7 @@ pub fn measure(plan: &Plan) -> Result<Measured> {
     let (step, parts) = (timer.median(), timer.parts(&moved, &still));
     let some = &data.train[..data.train.len().min(EXAMPLES)];
     let start = Instant::now();
-    score(&engine, some, ROWS_A_PASS, &mut |_| Ok(()))?;
+    score(&engine, some, PassSize::default(), &mut |_| Ok(()))?;
     let example = start.elapsed().as_secs_f64() / some.len().max(1) as f64;
     let n = &plan.facts.cost.forwards;
     let evaluated = n.dev_evaluations * data.dev.len() as u64 + n.eval_evaluations * data.eval.len() as u64;

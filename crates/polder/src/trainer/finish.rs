@@ -83,7 +83,7 @@ impl Ending<'_> {
     }
 
     fn score(&mut self, model: &Model, step: u64) -> Result<()> {
-        let engine = model.engine().in_arithmetic(self.config.arithmetic.of_readers());
+        let engine = model.engine();
         let (config, data, stop, first) = (self.config, self.data, self.stop, !self.history.moved);
         let scorer = Scorer { config, data, stop, first };
         let mut record = scorer.score(&engine, FINAL, step, &self.data.eval, self.watch)?;

@@ -87,13 +87,15 @@ pub fn train(plan: &Plan, run: &RunFolder, options: &TrainOptions, watch: &mut d
 
     let stopped = {
         let engine = model.engine().in_arithmetic(plan.config.arithmetic.of_readers());
+        // Scores are taken in f32, whatever the arithmetic of the steps.
+        let scoring = model.engine();
         let objective = objective(config, options, &engine, data, method.mode.law);
         let (seed, params) = (Seed(config.seed), &model.loaded.params);
         let mut stepper = Stepper { seed, total: config.steps, method, objective, params };
         let saved = (from > 0 && from == history.done).then_some(from);
-        let (loaded, engine, log) = (&model.loaded, &engine, &mut log);
+        let (loaded, engine, scoring, log) = (&model.loaded, &engine, &scoring, &mut log);
         let (history, stop, watch) = (&mut history, &options.stop, &mut watch as &mut dyn Observer);
-        Session { config, run, loaded, engine, data, log, history, stop, watch, saved }.steps(&mut stepper)?
+        Session { config, run, loaded, engine, scoring, data, log, history, stop, watch, saved }.steps(&mut stepper)?
     };
     let stopped = match stopped {
         Some(reason) => Some(reason),

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::evaluation::evaluate;
 use crate::event::{Event, Observer};
 use crate::run::State;
-use crate::scoring::ROWS_A_PASS;
+use crate::scoring::PassSize;
 
 /// The name of evaluations that choose the best weights.
 pub(super) const DEV: &str = "dev";
@@ -56,7 +56,7 @@ impl Scorer<'_> {
             Some(_) => Err(Error::Stopped),
             None => Ok(()),
         };
-        let found = evaluate(engine, examples, data.kind, data.metric, ROWS_A_PASS, on_pass)?;
+        let found = evaluate(engine, examples, data.kind, data.metric, PassSize::default(), on_pass)?;
         let batch = config.batch.size(data.train.len()).max(1);
         let mut more = serde_json::Map::new();
         more.insert("forwards".to_owned(), found.n.div_ceil(batch).into());

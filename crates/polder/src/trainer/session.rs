@@ -22,7 +22,10 @@ pub(super) struct Session<'a> {
     pub(super) config: &'a Config,
     pub(super) run: &'a RunFolder,
     pub(super) loaded: &'a Loaded,
+    /// What the steps are taken with.
     pub(super) engine: &'a Engine<'a>,
+    /// What scores are taken with.
+    pub(super) scoring: &'a Engine<'a>,
     pub(super) data: &'a TaskData,
     pub(super) log: &'a mut Writer,
     pub(super) history: &'a mut History,
@@ -101,7 +104,7 @@ impl Session<'_> {
         let step = self.history.done;
         let (config, data, stop, first) = (self.config, self.data, self.stop, !self.history.moved);
         let scorer = Scorer { config, data, stop, first };
-        scorer.score(self.engine, name, step, examples, self.watch)
+        scorer.score(self.scoring, name, step, examples, self.watch)
     }
 
     /// Logs a score, then tells of it.
