@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Setting, Shape, Stepped, step};
-use crate::error::Result;
+use super::{Setting, Shape, Stepped};
 
 /// What is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -114,29 +113,30 @@ pub struct Growth {
     pub memory: Option<Fit>,
 }
 
-/// Measures a sweep around a setting; `heard` gets each measurement.
+/// Measures a sweep around a setting.
 ///
-/// Where it is the shape that changes, one that does not fit into memory is left out.
+/// `measure` takes the steps of a setting: [`step`](super::step), or better a process of its own that calls it, since
+/// memory that an earlier setting has given back may still count as this process's. Where it is the shape that changes,
+/// `measure` may leave one out.
 ///
 /// # Errors
-/// A failing pass.
-pub fn grow(sweep: Sweep, base: &Setting, heard: &mut dyn FnMut(&Stepped)) -> Result<Growth> {
+/// What `measure` fails with.
+pub fn grow<E>(
+    sweep: Sweep,
+    base: &Setting,
+    measure: &mut dyn FnMut(&Setting) -> Result<Option<Stepped>, E>,
+) -> Result<Growth, E> {
     let mut steps = Vec::new();
     for setting in sweep.settings(base) {
-        match step(&setting) {
-            Err(crate::Error::TooLarge { .. }) if sweep == Sweep::Parameters => {}
-            done => {
-                let done = done?;
-                heard(&done);
-                steps.push(done);
-            }
-        }
+        steps.extend(measure(&setting)?);
     }
     let over = |y: &dyn Fn(&Stepped) -> Option<f64>| {
         Fit::of(&steps.iter().filter_map(|s| Some((sweep.of(s), y(s)?))).collect::<Vec<_>>())
     };
-    let seconds = over(&|s| Some(s.median));
-    let memory = over(&|s| s.peak.map(|peak| peak as f64 / f64::from(1 << 20)));
+    // The time falls with the threads like a + b/threads, which is no line.
+    let seconds = if sweep == Sweep::Threads { None } else { over(&|s| Some(s.median)) };
+    let memory =
+        if sweep == Sweep::Threads { None } else { over(&|s| s.peak.map(|peak| peak as f64 / f64::from(1 << 20))) };
     Ok(Growth { sweep, steps, seconds, memory })
 }
 

@@ -85,7 +85,7 @@ fn number(x: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Setting, Shape, Sweep, grow};
+    use super::super::{Setting, Shape, Sweep, grow, step};
     use polder_models::StorageType;
 
     #[test]
@@ -101,7 +101,11 @@ mod tests {
             steps: 1,
         };
         let mut heard = 0;
-        let growth = grow(Sweep::Together, &setting, &mut |_| heard += 1).unwrap();
+        let measure = &mut |setting: &Setting| {
+            heard += 1;
+            step(setting).map(Some)
+        };
+        let growth = grow(Sweep::Together, &setting, measure).unwrap();
         assert_eq!((heard, growth.steps.last().unwrap().points_a_pass), (4, 16));
         let table = growth.table();
         assert!(

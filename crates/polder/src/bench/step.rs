@@ -6,7 +6,7 @@ use polder_models::{StorageType, Tokens};
 use polder_optim::rounding_seed;
 use polder_perturb::rounding::Rounding;
 use polder_perturb::{Law, Points, Seed, Shift, update};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Shape;
 use crate::engine::Engine;
@@ -36,10 +36,10 @@ pub struct Setting {
 }
 
 /// What it took.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stepped {
     /// The shape's name.
-    pub shape: &'static str,
+    pub shape: String,
     /// How weights are held.
     pub storage: StorageType,
     /// Parameters.
@@ -105,7 +105,7 @@ pub fn step(setting: &Setting) -> Result<Stepped> {
             }
         }
         Ok(Stepped {
-            shape: shape.name,
+            shape: shape.name.to_owned(),
             storage,
             parameters,
             tokens: sequences * length,

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use polder::bench::{SHAPES, Setting, Shape, Sweep, grow, step};
+use polder::bench::{SHAPES, Setting, Shape, Stepped, Sweep, grow, step};
 use serde_json::json;
 
 use super::Ended;
@@ -41,6 +42,30 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<Ended> {
     Ok(Ended::Well)
 }
 
+/// The steps of a setting, taken by a process of its own, so that its memory is its own; `None` where memory has no room.
+fn measured(setting: &Setting) -> Result<Option<Stepped>> {
+    let weights = setting.shape.parameters()? as u64 * setting.storage.bytes() as u64;
+    if polder::memory::available().is_some_and(|free| weights > free) {
+        return Ok(None);
+    }
+    let numbers = [
+        ("--batch", setting.sequences),
+        ("--length", setting.length),
+        ("--directions", setting.directions),
+        ("--points-a-pass", setting.points_a_pass),
+        ("--threads", setting.threads),
+        ("--steps", setting.steps),
+    ];
+    let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
+    command.args(["bench", "--json", "--shape", setting.shape.name, "--dtype", setting.storage.name()]);
+    command.args(numbers.iter().flat_map(|(name, n)| [(*name).to_owned(), n.to_string()]));
+    let out = command.stderr(Stdio::inherit()).output().context("cannot start this program again")?;
+    if !out.status.success() {
+        bail!("the steps of `{}` failed", setting.shape.name);
+    }
+    Ok(Some(serde_json::from_slice(&out.stdout).context("the answer of the steps is no JSON")?))
+}
+
 /// All sweeps, written to a folder: growth.json, growth.md and a chart each.
 fn growth(base: &Setting, folder: &Path, quiet: bool) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
@@ -50,7 +75,20 @@ fn growth(base: &Setting, folder: &Path, quiet: bool) -> Result<()> {
     };
     let (mut all, mut text) = (Vec::new(), String::new());
     for sweep in Sweep::ALL {
-        let growth = grow(sweep, base, &mut |done| tell(quiet, done))?;
+        let growth = grow(sweep, base, &mut |setting| {
+            let done = measured(setting)?;
+            match &done {
+                Some(done) => tell(quiet, done),
+                None if sweep == Sweep::Parameters => {
+                    tell(quiet, format!("{} does not fit into memory", setting.shape.name))
+                }
+                None => bail!(
+                    "`{}` does not fit into memory\nhint: a smaller shape, or a smaller `--dtype`",
+                    setting.shape.name
+                ),
+            }
+            Ok(done)
+        })?;
         // Writing to a string can't fail.
         let _ = writeln!(text, "{}", growth.table());
         write(&format!("{}.svg", sweep.name()), &growth.svg())?;
