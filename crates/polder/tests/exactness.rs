@@ -55,16 +55,19 @@ fn a_run_moves_the_weights_and_replay_rebuilds_them() {
 
 #[test]
 fn threads_and_micro_batches_change_no_bit() {
-    for (task, data) in [("sst2", "data"), ("copa", "copa")] {
+    for (task, data, arithmetic) in [("sst2", "data", "f32"), ("copa", "copa", "f32"), ("sst2", "data", "bf16")] {
         let place = Place::llama();
         let config = place.config("many.toml", "", &tables("bf16", "1e-2"));
         let sets = |more: &[&str]| {
             let mut all = vec![format!("task.name={task}"), format!("task.data={}", str(&place.path(data)))];
             all.extend(["steps=12", "batch=16", "task.train=28"].map(str::to_owned));
+            all.push(format!("arithmetic={arithmetic}"));
             all.extend(more.iter().map(|s| (*s).to_owned()));
             all
         };
-        let runs: Vec<_> = [&["threads=1"][..], &["threads=2"], &["threads=3"], &["micro_batch=1"], &["micro_batch=3"]]
+        let layouts = ["threads=1", "threads=2", "threads=3", "micro_batch=1", "micro_batch=3", "points_a_pass=1"];
+        let runs: Vec<_> = layouts
+            .map(|layout| [layout])
             .iter()
             .enumerate()
             .map(|(i, more)| {
@@ -150,6 +153,7 @@ fn keys_that_bits_depend_on_may_not_change_at_a_resume() {
         "estimator.two-point.eps=1e-3",
         "model.dtype=bf16",
         "task.seed=3",
+        "arithmetic=bf16",
     ] {
         let said = fail(&["train", str(&config), "--run", str(&run), "--resume", "--set", "steps=12", "--set", set]);
         let (key, _) = set.split_once('=').unwrap();
