@@ -49,8 +49,9 @@ impl OptionScore {
 
 /// The score of every option of every example: `scores[example][option]`, in the order of the examples.
 ///
-/// Examples are sorted by length and packed into passes of passes of `size`; each option's bits depend on
-/// its own tokens only. What all examples begin with (demonstrations, an instruction) is run once. `on_pass` hears how many examples are done and may end the evaluation.
+/// Examples are sorted by length and packed into passes of `size`; each option's bits depend on its own tokens only. What
+/// all examples begin with (demonstrations, an instruction) is run once. `on_pass` hears how many examples are done and may
+/// end the evaluation.
 ///
 /// # Errors
 /// An example that can't be scored; a failing pass; what `on_pass` answers.

@@ -138,7 +138,8 @@ impl Buffers {
 }
 
 at_each_level! {
-    /// Queries `first..first + count` of a sequence (its rows are `own`, its keys at `places`), for one head: leaves sums and weighted values in `buffers`.
+    /// Queries `first..first + count` of a sequence (its rows are `own`, its keys at `places`), for one head: leaves sums
+    /// and weighted values in `buffers`.
     fn head(
         x: Operands<'_>,
         places: &[u32],

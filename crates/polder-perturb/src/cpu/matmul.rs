@@ -150,7 +150,7 @@ pub(super) fn job(
     mut each: impl FnMut(usize, usize, &mut [f32]),
 ) {
     let (width, panels, stride) = (x.width, x.count(), JOB * STRIDE);
-    let (groups, blocks) = (rows.len().div_ceil(GROUP), width.div_ceil(DEPTH));
+    let (row_groups, blocks) = (rows.len().div_ceil(GROUP), width.div_ceil(DEPTH));
     // Blocks of nearly equal depth, multiples of 64 so that they begin where the generator's tiles do.
     let depth = width.div_ceil(blocks).next_multiple_of(64);
     let layout = x.layout;
@@ -180,8 +180,8 @@ pub(super) fn job(
                 let mut tiles = Tiles { data, stride: TILE };
                 let (x, more) = (x.columns(point, k.clone()), block > 0);
                 match layout {
-                    Layout::Pairs => pairs::multiply(x, weights, groups, more, &mut tiles),
-                    _ => multiply(level, x, weights, groups, more, &mut tiles),
+                    Layout::Pairs => pairs::multiply(x, weights, row_groups, more, &mut tiles),
+                    _ => multiply(level, x, weights, row_groups, more, &mut tiles),
                 }
             }
         }

@@ -115,7 +115,7 @@ pub struct Growth {
 
 /// Measures a sweep around a setting.
 ///
-/// `measure` takes the steps of a setting: [`step`](super::step), or better a process of its own that calls it, since
+/// `measure` takes the steps of a setting: [`step`](super::step()), or better a process of its own that calls it, since
 /// memory that an earlier setting has given back may still count as this process's. Where it is the shape that changes,
 /// `measure` may leave one out.
 ///

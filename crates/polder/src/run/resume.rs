@@ -12,9 +12,10 @@ use crate::error::{Error, Result};
 /// A name stands for itself and all that lies below it. `steps` is besides: it may change where the schedule does not
 /// depend on it, but not fall below what is done.
 ///
-/// `paired` is what earlier versions had for `points_a_pass`. Where model and data lie may change too: the header's digests say whether they are the same. `facts` is what a plan
-/// found out, not what was asked for. `device` may change between names of the same one. `eval.split` and `eval.limit`
-/// may not change where evaluation rows are held out from the train split and the training rows become others by it.
+/// `paired` is what earlier versions had for `points_a_pass`. Where model and data lie may change too: the header's
+/// digests say whether they are the same. `facts` is what a plan found out, not what was asked for. `device` may change
+/// between names of the same one. `eval.split` and `eval.limit` may not change where evaluation rows are held out from the
+/// train split and the training rows become others by it.
 pub const CHANGEABLE: &[&str] =
     &["threads", "micro_batch", "points_a_pass", "paired", "eval", "save", "model.path", "task.data", "facts"];
 
