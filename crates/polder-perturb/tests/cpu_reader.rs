@@ -317,38 +317,22 @@ fn sequences_that_overlap_or_leave_rows_out_are_refused() {
     let reader = CpuReader::new(&params, &points);
     let x = numbers(1, &[8, 16], 1.0);
     let span = |start, len| Sequence { rows: Span { start, len }, prefix: Span::default() };
+    let refused = |sequences: &[Sequence], stem: Option<&KeysValues>| {
+        let spec = Attention { sequences, heads: 1, kv_heads: 1, head_dim: 16, scale: 1.0, window: None, stem };
+        reader.attention(&x, &x, &x, &spec).is_err()
+    };
     for sequences in [vec![span(0, 8), span(0, 8)], vec![span(0, 5), span(4, 4)], vec![span(1, 7)], vec![span(0, 9)]] {
-        let spec = Attention {
-            sequences: &sequences,
-            heads: 1,
-            kv_heads: 1,
-            head_dim: 16,
-            scale: 1.0,
-            window: None,
-            stem: None,
-        };
-        assert!(reader.attention(&x, &x, &x, &spec).is_err(), "{sequences:?}");
+        assert!(refused(&sequences, None), "{sequences:?}");
     }
     // What it continues is no sequence, a part of one, or one that comes later.
     let prefixes = [(usize::MAX, 2), (0, 3), (4, 4)].map(|(start, len)| Span { start, len });
     for prefix in prefixes {
-        let sequences = [Sequence { rows: Span { start: 0, len: 4 }, prefix }, span(4, 4)];
-        let spec = Attention {
-            sequences: &sequences,
-            heads: 1,
-            kv_heads: 1,
-            head_dim: 16,
-            scale: 1.0,
-            window: None,
-            stem: None,
-        };
-        assert!(reader.attention(&x, &x, &x, &spec).is_err(), "{prefix:?}");
+        let first = Sequence { rows: Span { start: 0, len: 4 }, prefix };
+        assert!(refused(&[first, span(4, 4)], None), "{prefix:?}");
     }
     let stem = KeysValues { keys: numbers(1, &[3, 16], 1.0), values: numbers(1, &[2, 16], 1.0) };
-    let sequences = [span(0, 8)];
-    let stem = Some(&stem);
-    let spec = Attention { sequences: &sequences, heads: 1, kv_heads: 1, head_dim: 16, scale: 1.0, window: None, stem };
-    assert!(reader.attention(&x, &x, &x, &spec).is_err(), "a stem of unequal parts");
+    assert!(refused(&[span(0, 8)], Some(&stem)), "a stem of unequal parts");
+    assert!(!refused(&[span(0, 8)], None), "one whole sequence is none of these");
 }
 
 #[test]
