@@ -29,13 +29,15 @@ mod rademacher;
 mod rounds;
 #[cfg(test)]
 mod tests;
+mod units;
 
 use std::fmt;
 use std::str::FromStr;
 
 pub(crate) use kernel::fill_bits;
-use kernel::{Job, Level, Then};
+use kernel::{Job, Level};
 use philox::{Domain, counter, philox4x32};
+use units::Then;
 
 /// The version of the specification that these directions follow.
 pub const VERSION: u32 = 1;
