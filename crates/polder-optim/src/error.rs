@@ -175,17 +175,15 @@ pub enum Error {
     /// The base weights are not those of the trajectory.
     #[error(
         "these weights ({found}) are not the ones that the trajectory starts from ({expected})\n\
-         hint: load `{model}`{revision}, stored as {dtype}, with the same version of its files"
+         hint: load {origin}, stored as {dtype}, with the same version of its files"
     )]
     Base {
         /// The digest in the header.
         expected: String,
         /// The digest of the weights.
         found: String,
-        /// The model's path or id in the header.
-        model: String,
-        /// " at revision …", or nothing.
-        revision: String,
+        /// The model's path or id in the header, with its revision where there is one.
+        origin: String,
         /// The storage type in the header.
         dtype: String,
     },

@@ -25,10 +25,12 @@ mod seeds;
 pub mod trajectory;
 
 pub use error::{Error, Result};
-pub use estimator::{Estimate, Estimator, StepContext, TwoPoint};
+pub use estimator::{
+    Correction, Estimate, Estimator, MAX_DIRECTIONS, OneSided, Ramp, Scaling, Sides, StepContext, Tilt, TwoPoint, Zest,
+};
 pub use objective::{Batch, Losses, Objective, ObjectiveError};
-pub use optimizer::{Applied, Optimizer, Sgd, UpdateMode};
+pub use optimizer::{Adam, Applied, Momentum, Optimizer, Sgd, Sign, UpdateMode};
 pub use quadratic::Quadratic;
-pub use registry::{ESTIMATORS, Entry, OPTIMIZERS, SettingHelp, estimator_from, optimizer_from};
+pub use registry::{ESTIMATORS, Entry, OPTIMIZERS, SettingHelp, SettingKind, estimator_from, optimizer_from};
 pub use schedule::{Schedule, Shape};
 pub use seeds::{rounding_seed, step_seeds};

@@ -4,14 +4,29 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::estimator::{Estimator, TwoPoint};
-use crate::optimizer::{Optimizer, Sgd};
+use crate::estimator::{Estimator, OneSided, Scaling, TwoPoint, Zest};
+use crate::optimizer::{Adam, Momentum, Optimizer, Sgd, Sign};
 
-/// A setting, for the help.
+/// What a setting's value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettingKind {
+    /// A number.
+    Number,
+    /// A whole number, 0 or above.
+    Count,
+    /// A truth value.
+    Truth,
+    /// One of some words.
+    Word(&'static [&'static str]),
+}
+
+/// A setting, for the configuration and the help.
 #[derive(Debug, Clone, Copy)]
 pub struct SettingHelp {
     /// Its key.
     pub key: &'static str,
+    /// What its value is.
+    pub kind: SettingKind,
     /// One line on what it is, with its default.
     pub about: &'static str,
 }
@@ -30,28 +45,110 @@ pub struct Entry<T: ?Sized> {
     pub build: fn(&Value) -> Result<Box<T>>,
 }
 
+const fn number(key: &'static str, about: &'static str) -> SettingHelp {
+    SettingHelp { key, kind: SettingKind::Number, about }
+}
+
+const fn count(key: &'static str, about: &'static str) -> SettingHelp {
+    SettingHelp { key, kind: SettingKind::Count, about }
+}
+
+const fn word(key: &'static str, words: &'static [&'static str], about: &'static str) -> SettingHelp {
+    SettingHelp { key, kind: SettingKind::Word(words), about }
+}
+
+const EPS: SettingHelp = number("eps", "distance of the points, in multiples of the direction (1e-3)");
+const SCALING: SettingHelp = word("scaling", Scaling::NAMES, "directions plain, or on the sphere of radius √d (plain)");
+const CLIP: SettingHelp = number("clip", "bound on the absolute slope along a direction (none)");
+const DECAY: SettingHelp = number("weight_decay", "weight decay; norms and biases exempt (0)");
+const STATE: SettingHelp = word("state", &["f32", "bf16"], "how the state is held (f32)");
+
 /// The estimators.
-pub static ESTIMATORS: &[Entry<dyn Estimator>] = &[Entry {
-    name: "two-point",
-    about: "the slope along random directions, from the losses at both sides (MeZO)",
-    settings: &[
-        SettingHelp { key: "eps", about: "half distance of the two points, in multiples of the direction (1e-3)" },
-        SettingHelp { key: "directions", about: "directions a step, averaged; two forward passes each (1)" },
-        SettingHelp { key: "clip", about: "bound on the absolute slope along a direction (no bound)" },
-    ],
-    build: |settings| Ok(Box::new(read::<TwoPoint>("estimator", "two-point", settings)?.checked()?)),
-}];
+pub static ESTIMATORS: &[Entry<dyn Estimator>] = &[
+    Entry {
+        name: "two-point",
+        about: "the slope along random directions, from the losses at both sides (MeZO)",
+        settings: &[
+            EPS,
+            count("directions", "directions a step, averaged; two forward passes each (1)"),
+            CLIP,
+            SCALING,
+        ],
+        build: |settings| Ok(Box::new(read::<TwoPoint>("estimator", "two-point", settings)?.checked()?)),
+    },
+    Entry {
+        name: "one-sided",
+        about: "the slope along many directions, from one loss at each and one at the weights (FZOO, 1.5-SPSA)",
+        settings: &[
+            EPS,
+            count("directions", "directions a step; one forward pass each, and one more (8)"),
+            SettingHelp {
+                key: "normalize",
+                kind: SettingKind::Truth,
+                about: "divide by the standard deviation of the losses instead of eps, as FZOO does (false)",
+            },
+            CLIP,
+            SCALING,
+        ],
+        build: |settings| Ok(Box::new(read::<OneSided>("estimator", "one-sided", settings)?.checked()?)),
+    },
+    Entry {
+        name: "zest",
+        about: "directions weighted by the exponential of their losses: flat minima (ZEST)",
+        settings: &[
+            EPS,
+            number("t", "tilt, in 1/nats; 0 is the two-point average (1)"),
+            count("directions", "directions a step; two forward passes each, one on one side (4)"),
+            word("sides", &["two", "one"], "points of a direction (two)"),
+            word("correction", &["none", "delta", "jackknife"], "of the bias of the tilted mean (none)"),
+            word("ramp", &["constant", "up", "down"], "the tilt over the run: t, from 0 to t, from t to 0 (constant)"),
+            CLIP,
+            SCALING,
+        ],
+        build: |settings| Ok(Box::new(read::<Zest>("estimator", "zest", settings)?.checked()?)),
+    },
+];
 
 /// The optimisers.
-pub static OPTIMIZERS: &[Entry<dyn Optimizer>] = &[Entry {
-    name: "sgd",
-    about: "gradient descent with weight decay (norms and biases exempt), without state",
-    settings: &[
-        SettingHelp { key: "lr", about: "learning rate (1e-6)" },
-        SettingHelp { key: "weight_decay", about: "weight decay, scaled by the learning rate (0)" },
-    ],
-    build: |settings| Ok(Box::new(read::<Sgd>("optimiser", "sgd", settings)?.checked()?)),
-}];
+pub static OPTIMIZERS: &[Entry<dyn Optimizer>] = &[
+    Entry {
+        name: "sgd",
+        about: "gradient descent, without state",
+        settings: &[number("lr", "learning rate (1e-6)"), DECAY],
+        build: |settings| Ok(Box::new(read::<Sgd>("optimiser", "sgd", settings)?.checked()?)),
+    },
+    Entry {
+        name: "momentum",
+        about: "gradient descent with Polyak's momentum: one number of state a weight, or none with a window",
+        settings: &[
+            number("lr", "learning rate; 1 − beta times that of SGD is alike (1e-7)"),
+            number("beta", "part of the momentum that a step keeps (0.9)"),
+            DECAY,
+            STATE,
+            count("window", "rebuild momentum from the seeds of so many steps instead of keeping it (keep it)"),
+        ],
+        build: |settings| Ok(Box::new(read::<Momentum>("optimiser", "momentum", settings)?.checked()?)),
+    },
+    Entry {
+        name: "adam",
+        about: "Adam with decoupled decay: two numbers of state a weight",
+        settings: &[
+            number("lr", "learning rate (1e-4)"),
+            number("beta1", "part of the mean that a step keeps (0.9)"),
+            number("beta2", "part of the mean square that a step keeps (0.999)"),
+            number("eps", "keeps the quotient finite (1e-8)"),
+            DECAY,
+            STATE,
+        ],
+        build: |settings| Ok(Box::new(read::<Adam>("optimiser", "adam", settings)?.checked()?)),
+    },
+    Entry {
+        name: "sign",
+        about: "the sign of each weight's estimate, without state",
+        settings: &[number("lr", "learning rate: how far every weight moves (1e-6)"), DECAY],
+        build: |settings| Ok(Box::new(read::<Sign>("optimiser", "sign", settings)?.checked()?)),
+    },
+];
 
 /// The estimator of that name, with those settings.
 ///
@@ -115,9 +212,18 @@ mod tests {
     fn check_help(help: &[SettingHelp], defaults: &Value, build: impl Fn(&Value) -> Result<()>) {
         let keys: Vec<_> = help.iter().map(|h| h.key).collect();
         assert!(defaults.as_object().unwrap().keys().all(|k| keys.contains(&k.as_str())), "{defaults}: {keys:?}");
-        for key in keys {
-            build(&json!({ key: 1 })).unwrap_or_else(|e| panic!("`{key}` is in the help: {e}"));
-            assert!(build(&json!({ key: "text" })).is_err(), "`{key}` takes no text");
+        for SettingHelp { key, kind, .. } in help {
+            let values = match kind {
+                // A number that suits all of them, also those that must be below 1.
+                SettingKind::Number => vec![json!(0.5)],
+                SettingKind::Count => vec![json!(3)],
+                SettingKind::Truth => vec![json!(true), json!(false)],
+                SettingKind::Word(words) => words.iter().map(|word| json!(word)).collect(),
+            };
+            for value in values {
+                build(&json!({ *key: value })).unwrap_or_else(|e| panic!("`{key}` = {value} is in the help: {e}"));
+            }
+            assert!(build(&json!({ *key: "text" })).is_err(), "`{key}` takes not every text");
         }
         assert!(matches!(build(&json!({ "no_such_key": 1 })), Err(Error::Settings { .. })));
     }
@@ -126,7 +232,7 @@ mod tests {
     fn unknown_names_list_the_known_ones() {
         let error = estimator_from("three-point", &json!({})).unwrap_err().to_string();
         assert!(error.contains("`three-point`") && error.contains("two-point"), "{error}");
-        assert!(optimizer_from("adam", &json!({})).unwrap_err().to_string().contains("hint: choose one of sgd"));
+        assert!(optimizer_from("adamw", &json!({})).unwrap_err().to_string().contains("hint: choose one of sgd"));
     }
 
     #[test]

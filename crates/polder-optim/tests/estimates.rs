@@ -12,8 +12,8 @@ use polder_perturb::{Law, ParamSet, Seed, Term, direction};
 
 const MODE: UpdateMode = UpdateMode { law: Law::Gaussian, rounding: Rounding::Stochastic };
 
-fn context(step: u64) -> StepContext {
-    StepContext { step, total: 100, batch: Batch(step), elements: 8 }
+fn context(step: u64) -> StepContext<'static> {
+    StepContext { step, total: 100, batch: Batch(step), elements: 8, lengths: &[] }
 }
 
 /// A matrix [2, 3] and a vector [2]: eight weights, f64.
@@ -68,10 +68,11 @@ fn the_slope_is_exact_on_a_quadratic_for_every_eps() {
         let mut objective = quadratic(&params, law);
         let gradient = objective.gradient(&objective.weights().unwrap());
         for eps in [1e-4, 1e-3, 0.3, 1.0, 7.0, 1e3] {
-            let two = TwoPoint { eps, directions: 3, clip: None };
+            let two = TwoPoint { eps, directions: 3, ..TwoPoint::default() };
             let found = estimate(&two, &mut objective, Seed(11), 5);
             for (i, seed) in step_seeds(Seed(11), 5, 3).into_iter().enumerate() {
-                let unit = Estimate { terms: vec![Term { seed, coeff: 1.0 }], loss: 0.0, projected: vec![] };
+                let unit =
+                    Estimate { terms: vec![Term { seed, coeff: 1.0 }], loss: 0.0, projected: vec![], tilt: None };
                 let u = dense(&params, law, &unit);
                 let slope = dot(&u, &gradient);
                 // The losses, of size 10 + 30·ε², carry some units of 2^-53 each into a difference over 2ε.
@@ -100,7 +101,7 @@ fn moments_of_the_estimate_are_those_of_the_theory() {
         let gradient = objective.gradient(&objective.weights().unwrap());
         let square = dot(&gradient, &gradient);
         for q in [1, 4] {
-            let two = TwoPoint { eps: 0.5, directions: q, clip: None };
+            let two = TwoPoint { eps: 0.5, directions: q, ..TwoPoint::default() };
             let draws: Vec<Vec<f64>> = (0..20_000)
                 .map(|step| dense(&params, law, &estimate(&two, &mut objective, Seed(3 + q as u64), step)))
                 .collect();
@@ -123,7 +124,9 @@ fn a_clip_bounds_each_slope_and_keeps_its_sign() {
     let losses =
         Losses { points: vec![vec![5.0], vec![1.0], vec![1.0], vec![5.0], vec![1.0], vec![1.5]], weights: vec![1.0] };
     let seeds = step_seeds(Seed(0), 0, 3);
-    let clipped = TwoPoint { eps: 0.5, directions: 3, clip: Some(2.0) }.combine(&context(0), &seeds, &losses).unwrap();
+    let clipped = TwoPoint { eps: 0.5, directions: 3, clip: Some(2.0), ..TwoPoint::default() }
+        .combine(&context(0), &seeds, &losses)
+        .unwrap();
     assert_eq!(clipped.projected, vec![2.0, -2.0, -0.5]);
     assert_eq!(clipped.loss, 14.5 / 6.0);
     assert_eq!(clipped.terms[2].coeff, -0.5 / 3.0);
@@ -167,7 +170,7 @@ fn what_is_decided_is_what_is_logged_and_applied() {
     let before = [values(&params, "layer.weight"), values(&params, "layer.bias")];
     let (a, b) = (Seed(5), Seed(6));
     let terms = vec![Term { seed: a, coeff: 1.1 }, Term { seed: b, coeff: -0.7 }];
-    let estimate = Estimate { terms, loss: 1.0, projected: vec![] };
+    let estimate = Estimate { terms, loss: 1.0, projected: vec![], tilt: None };
     let mut sgd = Sgd { lr: 1.0, weight_decay: 0.2 };
     let applied = sgd.step(&params, &MODE, &estimate, 0.3, rounding_seed(Seed(0), 0)).unwrap();
     let (ca, cb, decay) = ((-0.3 * 1.1) as f32, (-0.3 * -0.7) as f32, (0.3 * 0.2) as f32);
@@ -191,7 +194,8 @@ fn numbers_beyond_f32_change_nothing() {
     for (coeff, lr, weight_decay) in
         [(1e30, 1e30, 0.0), (f64::NAN, 1.0, 0.0), (f64::INFINITY, 0.0, 0.0), (0.0, 1.0, 1e60)]
     {
-        let estimate = Estimate { terms: vec![Term { seed: Seed(1), coeff }], loss: 1.0, projected: vec![] };
+        let estimate =
+            Estimate { terms: vec![Term { seed: Seed(1), coeff }], loss: 1.0, projected: vec![], tilt: None };
         let done = Sgd { lr, weight_decay }.step(&params, &MODE, &estimate, lr, Seed(0));
         assert!(matches!(done, Err(Error::NonFiniteUpdate { .. })), "{coeff} {lr}");
     }
@@ -208,7 +212,7 @@ fn learning_rate_zero_leaves_every_bit() {
         params.insert("w", tensor).unwrap();
         let before = params.digest().unwrap();
         let terms = vec![Term { seed: Seed(1), coeff: 17.0 }, Term { seed: Seed(2), coeff: -3.0 }];
-        let estimate = Estimate { terms, loss: 1.0, projected: vec![] };
+        let estimate = Estimate { terms, loss: 1.0, projected: vec![], tilt: None };
         for rounding in Rounding::ALL {
             let mode = UpdateMode { law: Law::Gaussian, rounding };
             let mut sgd = Sgd { lr: 1.0, weight_decay: 0.1 };

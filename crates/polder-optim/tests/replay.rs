@@ -8,8 +8,8 @@ use polder_optim::trajectory::{
     Digest, Durability, End, Header, Method, Origin, Record, Replay, Step, Trajectory, Writer, replay,
 };
 use polder_optim::{
-    Batch, Error, Estimator, Objective, Optimizer, Quadratic, Schedule, Sgd, Shape, StepContext, TwoPoint, UpdateMode,
-    rounding_seed, step_seeds,
+    Batch, ESTIMATORS, Error, Estimator, OPTIMIZERS, Objective, Optimizer, Quadratic, Schedule, Shape, StepContext,
+    UpdateMode, estimator_from, optimizer_from, rounding_seed, step_seeds,
 };
 use polder_perturb::rounding::Rounding;
 use polder_perturb::{Law, ParamSet, Seed, direction};
@@ -40,8 +40,8 @@ fn digest(params: &ParamSet) -> Digest {
 struct Plan {
     mode: UpdateMode,
     dtype: DType,
-    two: TwoPoint,
-    sgd: Sgd,
+    estimator: Box<dyn Estimator>,
+    optimizer: Box<dyn Optimizer>,
     schedule: Schedule,
 }
 
@@ -49,10 +49,47 @@ fn plan(dtype: DType, rounding: Rounding, law: Law) -> Plan {
     Plan {
         mode: UpdateMode { law, rounding },
         dtype,
-        two: TwoPoint { eps: 1e-2, directions: 3, clip: Some(20.0) },
-        sgd: Sgd { lr: 5e-3, weight_decay: 0.1 },
+        estimator: estimator_from("two-point", &json!({"eps": 1e-2, "directions": 3, "clip": 20.0})).unwrap(),
+        optimizer: optimizer_from("sgd", &json!({"lr": 5e-3, "weight_decay": 0.1})).unwrap(),
         schedule: Schedule { shape: Shape::Cosine, warmup: 5, end: 0.1 },
     }
+}
+
+/// Every optimiser with every storage of its state, and every estimator.
+fn all_methods() -> Vec<Plan> {
+    let mut all = Vec::new();
+    let optimizers = [
+        ("momentum", json!({"lr": 1e-3, "beta": 0.8, "weight_decay": 0.1})),
+        ("momentum", json!({"lr": 1e-3, "state": "bf16"})),
+        ("momentum", json!({"lr": 1e-3, "window": 7})),
+        ("adam", json!({"lr": 1e-2, "weight_decay": 0.1})),
+        ("adam", json!({"lr": 1e-2, "state": "bf16"})),
+        ("sign", json!({"lr": 1e-3, "weight_decay": 0.1})),
+    ];
+    let estimators = [
+        ("one-sided", json!({"eps": 1e-2, "directions": 3, "normalize": true})),
+        ("zest", json!({"eps": 1e-2, "directions": 3, "correction": "jackknife", "ramp": "up"})),
+    ];
+    let names =
+        |known: Vec<&str>, tried: Vec<&str>| assert!(known.iter().all(|name| tried.contains(name)), "{known:?}");
+    names(OPTIMIZERS.iter().map(|e| e.name).collect(), optimizers.iter().map(|o| o.0).chain(["sgd"]).collect());
+    names(ESTIMATORS.iter().map(|e| e.name).collect(), estimators.iter().map(|e| e.0).chain(["two-point"]).collect());
+    for dtype in [DType::F32, DType::BF16, DType::F64] {
+        for (name, settings) in &optimizers {
+            let optimizer = optimizer_from(name, settings).unwrap();
+            all.push(Plan { optimizer, ..plan(dtype, Rounding::Stochastic, Law::Gaussian) });
+        }
+        for (name, settings) in &estimators {
+            let estimator = estimator_from(name, settings).unwrap();
+            all.push(Plan { estimator, ..plan(dtype, Rounding::Stochastic, Law::Rademacher) });
+        }
+    }
+    all
+}
+
+/// A new optimiser of the same settings, without state.
+fn fresh(plan: &Plan) -> Box<dyn Optimizer> {
+    optimizer_from(plan.optimizer.name(), &plan.optimizer.settings()).unwrap()
 }
 
 fn header(plan: &Plan, params: &ParamSet) -> Header {
@@ -65,8 +102,8 @@ fn header(plan: &Plan, params: &ParamSet) -> Header {
         steps: STEPS,
         law: plan.mode.law.name().into(),
         directions: direction::VERSION,
-        estimator: Method { name: plan.two.name().into(), settings: plan.two.settings() },
-        optimizer: Method { name: plan.sgd.name().into(), settings: plan.sgd.settings() },
+        estimator: Method { name: plan.estimator.name().into(), settings: plan.estimator.settings() },
+        optimizer: Method { name: plan.optimizer.name().into(), settings: plan.optimizer.settings() },
         schedule: serde_json::to_value(plan.schedule).unwrap(),
         dtype: plan.dtype.as_str().into(),
         rounding: plan.mode.rounding.name().into(),
@@ -84,14 +121,16 @@ fn train(plan: &mut Plan, params: &ParamSet, writer: &mut Writer, from: u64, to:
     let hessian = (0..d * d).map(|k| if k / d == k % d { 1.0 + (k / d) as f64 / 8.0 } else { 0.1 }).collect();
     let mut objective = Quadratic::new(params, plan.mode.law, hessian, vec![vec![0.3; d]]).unwrap();
     for step in from..to {
-        let context = StepContext { step, total: STEPS, batch: Batch(step), elements: params.trainable_elements() };
-        let lr = plan.schedule.lr(plan.sgd.lr, step, STEPS);
-        let seeds = step_seeds(RUN, step, plan.two.directions());
-        let losses = objective.losses(context.batch, &plan.two.probes(&context, &seeds)).unwrap();
-        let estimate = plan.two.combine(&context, &seeds, &losses).unwrap();
-        let applied = plan.sgd.decide(&estimate, lr, rounding_seed(RUN, step)).unwrap();
+        let elements = params.trainable_elements();
+        let context = StepContext { step, total: STEPS, batch: Batch(step), elements, lengths: &[] };
+        let lr = plan.schedule.lr(plan.optimizer.learning_rate(), step, STEPS);
+        let seeds = step_seeds(RUN, step, plan.estimator.directions());
+        let losses = objective.losses(context.batch, &plan.estimator.probes(&context, &seeds)).unwrap();
+        assert_eq!(losses.points.len() as u64, plan.estimator.forwards());
+        let estimate = plan.estimator.combine(&context, &seeds, &losses).unwrap();
+        let applied = plan.optimizer.decide(&estimate, lr, rounding_seed(RUN, step)).unwrap();
         writer.append(&Record::Step(Step::new(&context, &applied, losses.means(), lr))).unwrap();
-        plan.sgd.apply(params, &plan.mode, &applied).unwrap();
+        plan.optimizer.apply(params, &plan.mode, &applied).unwrap();
     }
 }
 
@@ -113,7 +152,7 @@ fn all_plans() -> impl Iterator<Item = Plan> {
 
 #[test]
 fn replay_reaches_the_bits_of_the_run() {
-    for mut plan in all_plans() {
+    for mut plan in all_plans().chain(all_methods()) {
         let folder = tempfile::tempdir().unwrap();
         let (params, log) = run(&mut plan, &folder.path().join("trajectory"));
         assert_ne!(digest(&params), log.header().base, "the run moved the weights");
@@ -122,7 +161,7 @@ fn replay_reaches_the_bits_of_the_run() {
         let done = replay(&again, &log, log.steps(), &mut |step| seen.push(step)).unwrap();
         assert_eq!((done.steps, done.verified), (STEPS, Some(digest(&params))));
         assert_eq!(seen, [64, 128, STEPS], "heard of after each walk");
-        assert_eq!(digest(&again), digest(&params), "{:?} {:?}", plan.dtype, plan.mode);
+        assert_eq!(digest(&again), digest(&params), "{:?} {:?} {:?}", plan.dtype, plan.mode, plan.optimizer);
 
         // In two parts: from a checkpoint after 17 steps.
         let parts = base(plan.dtype);
@@ -134,21 +173,51 @@ fn replay_reaches_the_bits_of_the_run() {
     }
 }
 
+/// State saved with the weights, restored in a new optimiser, gives the rest of the run bit for bit.
+#[test]
+fn a_run_goes_on_from_saved_state() {
+    for mut plan in all_methods() {
+        let folder = tempfile::tempdir().unwrap();
+        let (params, log) = run(&mut plan, &folder.path().join("trajectory"));
+        let half = base(plan.dtype);
+        let mut first = Replay::new(&log).unwrap();
+        first.run(&half, 0..70, &mut |_| ()).unwrap();
+        let saved = first.optimizer().state(&half).unwrap();
+        let bytes: usize = saved.iter().map(|(_, t)| t.elem_count() * t.dtype().size_in_bytes()).sum();
+        // Besides the numbers of each weight there are at most a count of steps or a window's seeds.
+        let stated = plan.optimizer.state_bytes(&half) as usize;
+        assert!((stated..stated + 1000).contains(&bytes), "{bytes} of {stated}");
+
+        let mut rest = Replay::new(&log).unwrap();
+        let mut find = |name: &str| saved.iter().find(|(n, _)| n == name).map(|(_, t)| t.clone());
+        rest.optimizer_mut().restore(&half, &mut find).unwrap();
+        rest.run(&half, 70..STEPS, &mut |_| ()).unwrap();
+        assert_eq!(digest(&half), digest(&params), "{:?}", plan.optimizer);
+        if !saved.is_empty() {
+            assert!(fresh(&plan).restore(&half, &mut |_| None).is_err(), "missing state is no state");
+        }
+    }
+}
+
 /// Cut the log anywhere, replay what is left, go on: the same weights and the same file.
 #[test]
 fn a_run_cut_off_anywhere_resumes_to_the_same_bits() {
-    for (dtype, rounding) in [(DType::F32, Rounding::Nearest), (DType::BF16, Rounding::Stochastic)] {
+    let plans = [(DType::F32, Rounding::Nearest), (DType::BF16, Rounding::Stochastic)];
+    let plans = plans.map(|(dtype, rounding)| plan(dtype, rounding, Law::Gaussian));
+    for mut plan in plans.into_iter().chain(all_methods()) {
+        let dtype = plan.dtype;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trajectory");
-        let mut plan = plan(dtype, rounding, Law::Gaussian);
         let (params, log) = run(&mut plan, &path);
         let bytes = std::fs::read(&path).unwrap();
         let first = bytes.len() - 41 * 27;
-        for cut in (first..bytes.len()).step_by(101) {
+        for cut in (first..bytes.len()).step_by(301) {
             std::fs::write(&path, &bytes[..cut]).unwrap();
             let (mut writer, found) = Writer::open_for_append(&path, Durability::Process).unwrap();
             let again = base(dtype);
-            replay(&again, &found, found.steps(), &mut |_| ()).unwrap();
+            let mut replay = Replay::new(&found).unwrap();
+            replay.run(&again, 0..found.steps(), &mut |_| ()).unwrap();
+            plan.optimizer = replay.into_optimizer();
             train(&mut plan, &again, &mut writer, found.steps(), STEPS);
             writer.append(&Record::End(End { steps: STEPS, weights: digest(&again) })).unwrap();
             assert_eq!(digest(&again), digest(&params), "cut at {cut}");
@@ -183,7 +252,7 @@ fn replay_refuses_what_it_can_not_redo() {
         (|h| h.directions += 1, "version of polder"),
         (|h| h.law = "cauchy".into(), "`cauchy`"),
         (|h| h.rounding = "up".into(), "`up`"),
-        (|h| h.optimizer.name = "adam".into(), "`adam`"),
+        (|h| h.optimizer.name = "adamw".into(), "`adamw`"),
     ];
     for (i, (change, expected)) in changes.into_iter().enumerate() {
         let mut other = header(&plan, &params);

@@ -60,4 +60,15 @@ pub enum Error {
         /// The size of what is indexed.
         len: usize,
     },
+    /// The state of an optimiser does not belong to these parameters.
+    #[error(
+        "the optimiser's state does not fit at `{name}`: {why}\n\
+         hint: load the state that was saved with these weights, with the same trainable parameters and state type"
+    )]
+    State {
+        /// The parameter or the tensor in question.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
 }

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
 
 use crate::cpu::view::View;
-use crate::direction::ParamKey;
+use crate::direction::{self, Law, ParamKey, Seed};
 use crate::error::{Error, Result};
 
 /// A handle to one parameter of a [`ParamSet`].
@@ -166,6 +167,28 @@ impl ParamSet {
     /// The number of weights that a run may change.
     pub fn trainable_elements(&self) -> usize {
         self.params.iter().filter(|p| p.trainable).map(|p| p.tensor.elem_count()).sum()
+    }
+
+    /// The length `‖u(law, seed)‖` of a direction over the trainable weights; `√d` for Rademacher directions.
+    ///
+    /// Squares are summed in f64, block by block in the order of the elements: the same bits for any number of threads.
+    pub fn direction_length(&self, law: Law, seed: Seed) -> f64 {
+        const BLOCK: usize = 4096;
+        if law == Law::Rademacher {
+            return (self.trainable_elements() as f64).sqrt();
+        }
+        let square = |param: &Param| {
+            let len = param.tensor.elem_count();
+            let block = |i: usize| {
+                let mut u = [0f32; BLOCK];
+                let u = &mut u[..BLOCK.min(len - i * BLOCK)];
+                direction::fill(law, seed, param.key, (i * BLOCK) as u64, u);
+                u.iter().map(|u| f64::from(*u).powi(2)).sum::<f64>()
+            };
+            let blocks: Vec<f64> = (0..len.div_ceil(BLOCK)).into_par_iter().map(block).collect();
+            blocks.into_iter().sum::<f64>()
+        };
+        self.iter().filter(|p| p.trainable).map(square).sum::<f64>().sqrt()
     }
 
     /// The bytes that the weights take.

@@ -2,9 +2,11 @@
 //!
 //! [`visit`] walks the trainable parameters in blocks, makes all terms of a block in one pass, applies an elementwise
 //! [`Rule`] and stores the result as the parameter is stored. The bits depend neither on the number of threads nor on
-//! the size of a block. [`visit_each`] makes many changes in one walk.
+//! the size of a block. [`visit_each`] makes many changes in one walk; [`visit_with_state`] does so for rules that keep numbers for
+//! every weight.
 
 mod rule;
+mod state;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -15,7 +17,8 @@ use candle_core::{CpuStorage, DType, InplaceOp1, Layout};
 use half::bf16;
 use rayon::prelude::*;
 
-pub use rule::{Add, Rule, Sgd};
+pub use rule::{Adam, Add, Momentum, Rule, Sgd, Sign};
+pub use state::{Precision, State};
 
 use crate::carried;
 use crate::cpu::prefetch::prefetch;
@@ -23,6 +26,7 @@ use crate::direction::{self, Law, Seed};
 use crate::error::{Error, Result};
 use crate::param::{Param, ParamSet};
 use crate::rounding::Rounding;
+use state::{Buffer, Slots};
 use store::Narrow;
 
 /// Elements of a block: weights, terms and random bits of one stay in the first two caches.
@@ -81,23 +85,58 @@ pub fn visit(
 /// # Errors
 /// As [`visit`].
 pub fn visit_each(params: &ParamSet, law: Law, changes: &[Change<'_>], rounding: Rounding) -> Result<()> {
-    let visits = params.iter().filter(|p| p.trainable).map(|param| {
+    walk(params, law, changes, rounding, |_| &mut [])
+}
+
+/// The same for rules that keep a state: `(x, state) ← rule(x, g, state)`, element by element.
+///
+/// State of 16 bits is widened to f32 for the rule and rounded stochastically, with bits of its own from the change's
+/// rounding seed.
+///
+/// # Errors
+/// As [`visit`]; a state that was made for other parameters (then nothing is changed).
+pub fn visit_with_state(
+    params: &ParamSet,
+    law: Law,
+    changes: &[Change<'_>],
+    rounding: Rounding,
+    state: &mut State,
+) -> Result<()> {
+    state.check(params)?;
+    let mut buffers = state.buffers();
+    walk(params, law, changes, rounding, |param| {
+        let at = params.iter().position(|p| p.key == param.key).unwrap_or(usize::MAX);
+        buffers.get_mut(at).map(std::mem::take).unwrap_or_default()
+    })
+}
+
+/// Visits every parameter that a change does not spare, with the state that `state_of` has for it.
+fn walk<'a, 's>(
+    params: &'a ParamSet,
+    law: Law,
+    changes: &[Change<'a>],
+    rounding: Rounding,
+    mut state_of: impl FnMut(&Param) -> &'s mut [Buffer],
+) -> Result<()> {
+    let passes = params.iter().filter(|p| p.trainable).map(|param| {
         let changes: Vec<Change<'_>> = changes.iter().copied().filter(|c| !c.spares(param)).collect();
         Pass { param, law, changes, rounding }
     });
-    let visits: Vec<Pass<'_>> = visits.filter(|pass| !pass.changes.is_empty()).collect();
+    let passes: Vec<Pass<'_>> = passes.filter(|pass| !pass.changes.is_empty()).collect();
     let can =
         |pass: &&Pass<'_>| !matches!(pass.param.tensor.dtype(), DType::F32 | DType::F64 | DType::BF16 | DType::F16);
-    if let Some(Pass { param, .. }) = visits.iter().find(can) {
+    if let Some(Pass { param, .. }) = passes.iter().find(can) {
         return Err(Error::DType { what: param.name.clone(), dtype: param.tensor.dtype(), path: "the update" });
     }
-    for pass in &visits {
-        pass.param.tensor.inplace_op1(pass)?;
+    for pass in passes {
+        let tensor = &pass.param.tensor;
+        let state = RefCell::new(state_of(pass.param));
+        tensor.inplace_op1(&Visit { pass, state })?;
     }
     Ok(())
 }
 
-/// One parameter's visit.
+/// What a parameter's visit does.
 struct Pass<'a> {
     param: &'a Param,
     law: Law,
@@ -106,54 +145,86 @@ struct Pass<'a> {
     rounding: Rounding,
 }
 
-impl InplaceOp1 for Pass<'_> {
+/// One parameter's visit, with its state.
+struct Visit<'a, 's> {
+    pass: Pass<'a>,
+    state: RefCell<&'s mut [Buffer]>,
+}
+
+/// A block of weights, from element `start` on, with its part of each buffer of the state.
+struct Block<'a, T> {
+    start: usize,
+    x: &'a mut [T],
+    slots: Slots<'a>,
+}
+
+/// The blocks of a parameter.
+fn blocks_of<'a, T>(x: &'a mut [T], state: &'a mut [Buffer]) -> Vec<Block<'a, T>> {
+    let whole = x.chunks_mut(BLOCK).enumerate();
+    let mut blocks: Vec<_> = whole.map(|(i, x)| Block { start: i * BLOCK, x, slots: Slots::default() }).collect();
+    for buffer in state {
+        for (block, part) in blocks.iter_mut().zip(buffer.parts(BLOCK)) {
+            block.slots.push(part);
+        }
+    }
+    blocks
+}
+
+impl InplaceOp1 for Visit<'_, '_> {
     fn name(&self) -> &'static str {
         "update"
     }
 
     fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+        let pass = &self.pass;
         let Some((from, to)) = layout.contiguous_offsets() else {
-            candle_core::bail!("the weights of `{}` are not contiguous", self.param.name);
+            candle_core::bail!("the weights of `{}` are not contiguous", pass.param.name);
         };
+        let state: &mut [Buffer] = &mut self.state.borrow_mut();
         match storage {
-            CpuStorage::F32(x) => {
-                self.blocks(part(x, from, to)?, |c, start, x, g| c.rule.apply(self.param, start, x, g))
-            }
-            CpuStorage::F64(x) => {
-                self.blocks(part(x, from, to)?, |c, start, x, g| c.rule.apply64(self.param, start, x, g));
-            }
-            CpuStorage::BF16(x) => match &self.param.carried {
+            CpuStorage::F32(x) => pass.blocks(blocks_of(part(x, from, to)?, state), |change, block, g| {
+                pass.change(change, block.start, block.x, g, &mut block.slots);
+            }),
+            CpuStorage::F64(x) => pass.blocks(blocks_of(part(x, from, to)?, state), |change, block, g| {
+                block.slots.double(|slots| change.rule.apply64(pass.param, block.start, block.x, g, slots));
+            }),
+            CpuStorage::BF16(x) => match &pass.param.carried {
                 Some(carried) => {
-                    carried.inplace_op1(&CarriedPass { of: self, high: RefCell::new(part(x, from, to)?) })?;
+                    let blocks = RefCell::new(blocks_of(part(x, from, to)?, state));
+                    carried.inplace_op1(&CarriedVisit { pass, blocks })?;
                 }
-                None => self.blocks(part(x, from, to)?, |c, start, x, g| self.narrow(c, start, x, g)),
+                None => pass.blocks(blocks_of(part(x, from, to)?, state), |c, block, g| pass.narrow(c, block, g)),
             },
-            CpuStorage::F16(x) => self.blocks(part(x, from, to)?, |c, start, x, g| self.narrow(c, start, x, g)),
-            _ => candle_core::bail!("the storage of `{}` cannot be updated", self.param.name),
+            CpuStorage::F16(x) => {
+                pass.blocks(blocks_of(part(x, from, to)?, state), |c, block, g| pass.narrow(c, block, g));
+            }
+            _ => candle_core::bail!("the storage of `{}` cannot be updated", pass.param.name),
         }
         Ok(())
     }
 }
 
 /// The visit of a parameter whose bf16 weights, held already, carry bits.
-struct CarriedPass<'a> {
-    of: &'a Pass<'a>,
-    high: RefCell<&'a mut [bf16]>,
+struct CarriedVisit<'a> {
+    pass: &'a Pass<'a>,
+    blocks: RefCell<Vec<Block<'a, bf16>>>,
 }
 
-impl InplaceOp1 for CarriedPass<'_> {
+impl InplaceOp1 for CarriedVisit<'_> {
     fn name(&self) -> &'static str {
         "update of carried bits"
     }
 
     fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+        let pass = self.pass;
         let (CpuStorage::U8(low), Some((from, to))) = (storage, layout.contiguous_offsets()) else {
-            candle_core::bail!("the carried bits of `{}` are no contiguous bytes", self.of.param.name);
+            candle_core::bail!("the carried bits of `{}` are no contiguous bytes", pass.param.name);
         };
         let low = part(low, from, to)?;
-        let mut high = self.high.borrow_mut();
-        let blocks = high.par_chunks_mut(BLOCK).zip(low.par_chunks_mut(BLOCK));
-        blocks.enumerate().for_each(|(i, (high, low))| self.of.carried(i * BLOCK, high, low));
+        let blocks = self.blocks.take();
+        blocks.into_par_iter().zip(low.par_chunks_mut(BLOCK)).for_each(|(mut block, low)| {
+            pass.carried(&mut block, low);
+        });
         Ok(())
     }
 }
@@ -166,21 +237,24 @@ fn part<T>(x: &mut [T], from: usize, to: usize) -> candle_core::Result<&mut [T]>
 }
 
 impl Pass<'_> {
-    /// Calls `apply(change, start, block, terms of the block)` for every change of every block, in parallel where there are
+    /// Calls `apply(change, block, terms of the block)` for every change of every block, in parallel where there are
     /// several blocks.
-    fn blocks<T: Send>(&self, x: &mut [T], apply: impl Fn(&Change<'_>, usize, &mut [T], &[f32]) + Sync) {
-        let one = |(i, x): (usize, &mut [T])| {
+    fn blocks<T: Send>(
+        &self,
+        mut blocks: Vec<Block<'_, T>>,
+        apply: impl Fn(&Change<'_>, &mut Block<'_, T>, &[f32]) + Sync,
+    ) {
+        let one = |block: &mut Block<'_, T>| {
             let mut g = [0f32; BLOCK];
-            let (start, g) = (i * BLOCK, &mut g[..x.len()]);
+            let g = &mut g[..block.x.len()];
             for (n, change) in self.changes.iter().enumerate() {
-                self.make(change, start, g, if n == 0 { Some(&*x) } else { None });
-                apply(change, start, x, g);
+                self.make(change, block.start, g, if n == 0 { Some(&*block.x) } else { None });
+                apply(change, block, g);
             }
         };
-        if x.len() <= BLOCK {
-            x.chunks_mut(BLOCK).enumerate().for_each(one);
-        } else {
-            x.par_chunks_mut(BLOCK).enumerate().for_each(one);
+        match &mut blocks[..] {
+            [block] => one(block),
+            blocks => blocks.par_iter_mut().for_each(one),
         }
     }
 
@@ -200,25 +274,33 @@ impl Pass<'_> {
         }
     }
 
+    /// Applies a change's rule to weights that were widened to f32.
+    fn change(&self, change: &Change<'_>, start: usize, wide: &mut [f32], g: &[f32], slots: &mut Slots<'_>) {
+        let apply = |slots: &mut [&mut [f32]]| change.rule.apply(self.param, start, wide, g, slots);
+        slots.wide(apply, |slot, bits| self.state_bits(change, slot, start, bits));
+    }
+
     /// A block of bf16 weights that carry bits: joined, changed, rounded.
-    fn carried(&self, start: usize, high: &mut [bf16], low: &mut [u8]) {
+    fn carried(&self, block: &mut Block<'_, bf16>, low: &mut [u8]) {
         let (mut g, mut wide, mut random) = ([0f32; BLOCK], [0f32; BLOCK], [0u16; BLOCK]);
+        let Block { start, x: high, slots } = block;
         let (g, wide) = (&mut g[..high.len()], &mut wide[..high.len()]);
         for (n, change) in self.changes.iter().enumerate() {
-            self.make(change, start, g, if n == 0 { Some(&*high) } else { None });
+            self.make(change, *start, g, if n == 0 { Some(&**high) } else { None });
             carried::widen(high, low, wide);
-            change.rule.apply(self.param, start, wide, g);
-            carried::store(wide, self.random(change, start, &mut random[..high.len()]), high, low);
+            self.change(change, *start, wide, g, slots);
+            carried::store(wide, self.random(change, *start, &mut random[..high.len()]), high, low);
         }
     }
 
     /// A change to a block of 16-bit weights: widened, changed, rounded.
-    fn narrow<T: Narrow>(&self, change: &Change<'_>, start: usize, x: &mut [T], g: &[f32]) {
+    fn narrow<T: Narrow>(&self, change: &Change<'_>, block: &mut Block<'_, T>, g: &[f32]) {
         let (mut wide, mut random) = ([0f32; BLOCK], [0u16; BLOCK]);
+        let Block { start, x, slots } = block;
         let wide = &mut wide[..x.len()];
         T::widen(x, wide);
-        change.rule.apply(self.param, start, wide, g);
-        match self.random(change, start, &mut random[..x.len()]) {
+        self.change(change, *start, wide, g, slots);
+        match self.random(change, *start, &mut random[..x.len()]) {
             None => T::nearest(wide, x),
             Some(random) => T::stochastic(wide, random, x),
         }
@@ -233,5 +315,10 @@ impl Pass<'_> {
                 Some(bits)
             }
         }
+    }
+
+    /// The random bits by which a block of 16-bit state is rounded.
+    fn state_bits(&self, change: &Change<'_>, slot: usize, start: usize, bits: &mut [u16]) {
+        direction::fill_bits(change.rounding_seed, state::key(self.param.key, slot), start as u64, bits);
     }
 }

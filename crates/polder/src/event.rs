@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use polder_optim::Tilt;
 use serde::Serialize;
 
 /// Something that happened in a run.
@@ -27,6 +28,9 @@ pub enum Event {
         loss: f64,
         /// The projected gradient of each direction, after the clip, in nats a unit of λ.
         projected: Vec<f64>,
+        /// What tilting made of the directions, where they were tilted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tilt: Option<Tilt>,
         /// The learning rate.
         lr: f64,
         /// Forward passes of a whole batch so far, one a point.

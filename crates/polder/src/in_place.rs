@@ -4,10 +4,10 @@
 //! learned (about 1e-9 of rms a step in f32 at λ = 1e-3; far more in 16 bits). The drift is a function of the seeds, so
 //! a replay repeats it.
 
-use polder_optim::{Applied, Batch, Estimate, Losses, Objective, ObjectiveError, Optimizer, UpdateMode};
+use polder_optim::trajectory::Moves;
+use polder_optim::{Batch, Estimator, Losses, Objective, ObjectiveError, StepContext};
 use polder_perturb::rounding::Rounding;
 use polder_perturb::{Law, ParamSet, Seed, Shift, update};
-use serde_json::Value;
 
 /// An objective that visits points by moving the weights there: `+λu`, losses, `−2λu`, losses, `+λu`.
 ///
@@ -73,44 +73,17 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// An optimiser whose updates first repeat the moves of the probe: what replay needs of a run probed in place.
-#[derive(Debug)]
-pub struct AfterMoves {
-    inner: Box<dyn Optimizer>,
-    eps: f64,
-}
-
-impl AfterMoves {
-    /// Repeats the two-point moves `+eps, −2eps, +eps` along each direction before `inner` applies its update.
-    pub fn new(inner: Box<dyn Optimizer>, eps: f64) -> Self {
-        Self { inner, eps }
-    }
-}
-
-impl Optimizer for AfterMoves {
-    fn name(&self) -> &'static str {
-        self.inner.name()
-    }
-
-    fn settings(&self) -> Value {
-        self.inner.settings()
-    }
-
-    fn learning_rate(&self) -> f64 {
-        self.inner.learning_rate()
-    }
-
-    fn decide(&mut self, estimate: &Estimate, lr: f64, rounding_seed: Seed) -> polder_optim::Result<Applied> {
-        self.inner.decide(estimate, lr, rounding_seed)
-    }
-
-    fn apply(&mut self, params: &ParamSet, mode: &UpdateMode, applied: &Applied) -> polder_optim::Result<()> {
+/// The moves of an in-place probe by this estimator, repeated before each update: what a replay needs.
+pub fn moves(estimator: Box<dyn Estimator>) -> Moves {
+    Box::new(move |params, mode, applied| {
+        let seeds: Vec<Seed> = applied.terms.iter().map(|(seed, _)| *seed).collect();
+        // Where a probe looks depends on its seeds alone, as directions of a fixed length are not probed in place.
+        let context = StepContext { step: 0, total: 0, batch: Batch(0), elements: 0, lengths: &[] };
         let mut walk = Walk::new(params, mode.law);
-        for (seed, _) in &applied.terms {
-            walk.to(&Shift::along(*seed, self.eps))?;
-            walk.to(&Shift::along(*seed, -self.eps))?;
+        for point in estimator.probes(&context, &seeds) {
+            walk.to(&point)?;
         }
         walk.to(&Shift::none())?;
-        self.inner.apply(params, mode, applied)
-    }
+        Ok(())
+    })
 }

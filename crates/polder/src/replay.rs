@@ -7,7 +7,7 @@ use polder_models::{SaveOptions, load, save};
 use polder_optim::trajectory::{DroppedTail, Replay, Replayed, Trajectory};
 
 use crate::error::{Error, Result};
-use crate::trainer::{dropped_tail, matches, with_moves};
+use crate::trainer::{dropped_tail, matches, moves_of};
 
 /// What was rebuilt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub fn rebuild(source: &Path, base: Option<&Path>, out: &Path, progress: &mut dy
     let mut loaded = load(&model, header.dtype.parse()?, &Device::Cpu)?;
     let patterns: Vec<&str> = header.trainable.as_array().into_iter().flatten().filter_map(|p| p.as_str()).collect();
     loaded.params.set_trainable(|name| patterns.iter().any(|p| matches(p, name)));
-    let mut replay = Replay::new(&log)?.map_optimizer(|optimizer| with_moves(header, optimizer));
+    let mut replay = Replay::new(&log)?.preceded_by(moves_of(header)?);
     replay.check_base(&loaded.params)?;
     let steps = log.steps();
     let replayed = replay.run(&loaded.params, 0..steps, &mut |done| progress(done, steps))?;

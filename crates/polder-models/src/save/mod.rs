@@ -42,15 +42,40 @@ impl Default for SaveOptions {
 /// A disk that is full, or a folder that may not be written (what was at `folder` is intact then); a `folder` that
 /// holds other things than a model; a weight that is not finite in the chosen storage.
 pub fn save(folder: &Path, params: &ParamSet, config: &Value, files: &[SideFile], options: &SaveOptions) -> Result<()> {
+    save_with(folder, params, config, files, options, None)
+}
+
+/// A large file that goes into a model's folder and is written by its owner.
+pub struct ExtraFile<'a> {
+    /// Its name in the folder; not one of a model's own files.
+    pub name: &'a str,
+    /// Its size, about, in bytes.
+    pub bytes: u64,
+    /// Writes it.
+    pub write: &'a dyn Fn(&Path) -> std::io::Result<()>,
+}
+
+/// The same with one more file, which takes its place together with the others.
+///
+/// # Errors
+/// As [`save`]; what the file's owner fails with.
+pub fn save_with(
+    folder: &Path,
+    params: &ParamSet,
+    config: &Value,
+    files: &[SideFile],
+    options: &SaveOptions,
+    extra: Option<&ExtraFile<'_>>,
+) -> Result<()> {
     let shards = weights::plan(params, options);
     let config =
         config::for_saving(config, params.largest().map_or(DType::F32, |p| weights::dtype(p, options.storage)));
     let config = pretty(&config);
     let index = weights::index(&shards).map(|index| pretty(&index));
     let small = files.iter().map(|f| f.bytes.len()).sum::<usize>() + config.len() + index.as_ref().map_or(0, Vec::len);
-    let needed = shards.iter().map(weights::Shard::bytes).sum::<u64>() + small as u64;
+    let needed = shards.iter().map(weights::Shard::bytes).sum::<u64>() + small as u64 + extra.map_or(0, |e| e.bytes);
 
-    let place = Place::new(folder, needed, files)?;
+    let place = Place::new(folder, needed, files, extra.map(|e| e.name))?;
     for shard in &shards {
         let path = place.path(&shard.name);
         place.check(&path, File::create(&path).and_then(|file| shard.write(file)))?;
@@ -60,6 +85,10 @@ pub fn save(folder: &Path, params: &ParamSet, config: &Value, files: &[SideFile]
     }
     for file in files {
         write(&place, &file.name, &file.bytes)?;
+    }
+    if let Some(extra) = extra {
+        let path = place.path(extra.name);
+        place.check(&path, (extra.write)(&path).and_then(|()| File::open(&path)?.sync_all()))?;
     }
     write(&place, config::NAME, &config)?;
     place.take()

@@ -26,15 +26,15 @@ impl<'a> Place<'a> {
     ///
     /// # Errors
     /// A `folder` that holds other things than a model, or may not be written; a side file with a strange name.
-    pub(super) fn new(folder: &'a Path, needed: u64, files: &[SideFile]) -> Result<Self> {
+    pub(super) fn new(folder: &'a Path, needed: u64, files: &[SideFile], extra: Option<&str>) -> Result<Self> {
         let failed =
             |file: &Path, source| Error::Write { file: file.to_owned(), folder: folder.to_owned(), needed, source };
-        if let Some(file) = files.iter().find(|f| !super::is_side_name(&f.name)) {
+        if let Some(name) = names(files, extra).find(|name| !super::is_side_name(name)) {
             let source = io::Error::new(io::ErrorKind::InvalidInput, "it is no plain name of a side file");
-            return Err(failed(Path::new(&file.name), source));
+            return Err(failed(Path::new(name), source));
         }
         let name = folder.file_name().ok_or_else(|| failed(folder, io::Error::other("it has no name")))?;
-        refuse_strangers(folder, files)?;
+        refuse_strangers(folder, files, extra)?;
         let parent = match folder.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
@@ -85,6 +85,11 @@ impl<'a> Place<'a> {
     }
 }
 
+/// The names of the files beside the model's own.
+fn names<'a>(files: &'a [SideFile], extra: Option<&'a str>) -> impl Iterator<Item = &'a str> {
+    files.iter().map(|f| &f.name[..]).chain(extra)
+}
+
 /// Swaps two folders.
 fn exchange(new: &Path, old: &Path) -> io::Result<()> {
     #[cfg(target_os = "linux")]
@@ -114,7 +119,7 @@ fn sync(folder: &Path) -> io::Result<()> {
 }
 
 /// Refuses to replace a folder that is not a model's.
-fn refuse_strangers(folder: &Path, files: &[SideFile]) -> Result<()> {
+fn refuse_strangers(folder: &Path, files: &[SideFile], extra: Option<&str>) -> Result<()> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -128,7 +133,7 @@ fn refuse_strangers(folder: &Path, files: &[SideFile]) -> Result<()> {
         let kind = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
         let known = REPLACEABLE.contains(&kind)
             || entry.file_name() == "LICENSE"
-            || files.iter().any(|f| entry.file_name() == f.name.as_str());
+            || names(files, extra).any(|name| entry.file_name() == name);
         if !known || entry.file_type().is_ok_and(|t| t.is_dir()) {
             return Err(Error::NotAModelFolder { folder: folder.to_owned(), stranger: path });
         }

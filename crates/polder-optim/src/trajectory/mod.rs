@@ -38,7 +38,7 @@ mod writer;
 pub use header::{Digest, Header, Method, Origin};
 pub use reader::{DroppedTail, Trajectory};
 pub use record::{End, Evaluation, Record};
-pub use replay::{Replay, Replayed, replay};
+pub use replay::{Moves, Replay, Replayed, replay};
 pub use step::Step;
 pub use writer::{Durability, Writer};
 

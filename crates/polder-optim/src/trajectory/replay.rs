@@ -1,5 +1,6 @@
 //! From base weights and a trajectory to the weights of the run, bit for bit.
 
+use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -26,12 +27,21 @@ pub struct Replayed {
     pub verified: Option<Digest>,
 }
 
+/// Something that was done to the weights before each update, to be repeated.
+pub type Moves = Box<dyn FnMut(&ParamSet, &UpdateMode, &Applied) -> Result<()>>;
+
 /// A trajectory made ready for replay: its optimiser, with whatever state that has, and its update mode.
-#[derive(Debug)]
 pub struct Replay<'a> {
     trajectory: &'a Trajectory,
     optimizer: Box<dyn Optimizer>,
     mode: UpdateMode,
+    moves: Option<Moves>,
+}
+
+impl fmt::Debug for Replay<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replay").field("optimizer", &self.optimizer).field("mode", &self.mode).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Replay<'a> {
@@ -50,13 +60,34 @@ impl<'a> Replay<'a> {
         }
         let mode = UpdateMode { law: Law::from_str(&header.law)?, rounding: Rounding::from_str(&header.rounding)? };
         let optimizer = optimizer_from(&header.optimizer.name, &header.optimizer.settings)?;
-        Ok(Self { trajectory, optimizer, mode })
+        Ok(Self { trajectory, optimizer, mode, moves: None })
     }
 
-    /// Replaces the optimiser by one made of it, such as one that first repeats the moves of an in-place probe.
-    pub fn map_optimizer(mut self, make: impl FnOnce(Box<dyn Optimizer>) -> Box<dyn Optimizer>) -> Self {
-        self.optimizer = make(self.optimizer);
+    /// Repeats what was done to the weights before each update, such as the moves of an in-place probe.
+    pub fn preceded_by(mut self, moves: Option<Moves>) -> Self {
+        self.moves = moves;
         self
+    }
+
+    /// Goes on with an optimiser that has its state already.
+    pub fn with_optimizer(mut self, optimizer: Box<dyn Optimizer>) -> Self {
+        self.optimizer = optimizer;
+        self
+    }
+
+    /// The optimiser, with the state of the steps that were replayed.
+    pub fn optimizer(&self) -> &dyn Optimizer {
+        &*self.optimizer
+    }
+
+    /// The same, to be changed: to take up a state that was saved.
+    pub fn optimizer_mut(&mut self) -> &mut dyn Optimizer {
+        &mut *self.optimizer
+    }
+
+    /// The optimiser, to go on with the run.
+    pub fn into_optimizer(self) -> Box<dyn Optimizer> {
+        self.optimizer
     }
 
     /// Checks that these are the weights that the run started from, and as many of them trainable.
@@ -90,7 +121,15 @@ impl<'a> Replay<'a> {
         let (mut waiting, mut done) = (Vec::with_capacity(STEPS_A_WALK), 0);
         let mut walk = |waiting: &mut Vec<Applied>| -> Result<()> {
             if !waiting.is_empty() {
-                self.optimizer.apply_all(params, &self.mode, waiting)?;
+                match &mut self.moves {
+                    None => self.optimizer.apply_all(params, &self.mode, waiting)?,
+                    Some(moves) => {
+                        for applied in &*waiting {
+                            moves(params, &self.mode, applied)?;
+                            self.optimizer.apply(params, &self.mode, applied)?;
+                        }
+                    }
+                }
                 done += waiting.len() as u64;
                 waiting.clear();
                 progress(done);
@@ -141,8 +180,10 @@ fn wrong_base(header: &Header, found: Digest) -> Error {
     Error::Base {
         expected: header.base.to_string(),
         found: found.to_string(),
-        model: header.model.path.clone(),
-        revision: header.model.revision.as_ref().map_or_else(String::new, |r| format!(" at revision `{r}`")),
+        origin: match &header.model.revision {
+            Some(revision) => format!("`{}` at revision `{revision}`", header.model.path),
+            None => format!("`{}`", header.model.path),
+        },
         dtype: header.dtype.clone(),
     }
 }

@@ -250,3 +250,151 @@ fn carried_bits_that_do_not_fit_are_refused() {
     assert!(matches!(refused, Err(Error::Shape { .. })));
     assert_eq!(set.iter().len(), 0);
 }
+
+/// A rule with its slots, and what it makes of one weight: `(x, state)` after, from x, g, state and decay.
+type Plain = fn(f32, f32, [f32; 2], f32) -> (f32, [f32; 2]);
+type Plain64 = fn(f64, f64, [f64; 2], f64) -> (f64, [f64; 2]);
+
+const MOMENTUM: Momentum = Momentum { lr: 0.3, beta: 0.9, decay: 0.01 };
+const ADAM: Adam = Adam { lr: 0.02, scale: 1.7, beta1: 0.9, beta2: 0.99, eps: 1e-5, decay: 0.01 };
+const SIGN: Sign = Sign { lr: 0.02, decay: 0.01 };
+
+fn stateful() -> [(&'static dyn Rule, &'static [&'static str], Plain, Plain64); 3] {
+    [
+        (
+            &MOMENTUM,
+            &["m"],
+            |x, g, [m, v], decay| {
+                let m = 0.9f32 * m + g;
+                (x + (-0.3f32 * m - decay * x), [m, v])
+            },
+            |x, g, [m, v], decay| {
+                let m = f64::from(0.9f32) * m + g;
+                (x + (-f64::from(0.3f32) * m - decay * x), [m, v])
+            },
+        ),
+        (
+            &ADAM,
+            &["m", "v"],
+            |x, g, [m, v], decay| {
+                let m = 0.9f32 * m + (1.0 - 0.9f32) * g;
+                let v = 0.99f32 * v + (1.0 - 0.99f32) * (g * g);
+                (x + (-(0.02f32 * m) / ((v * 1.7f32).sqrt() + 1e-5f32) - decay * x), [m, v])
+            },
+            |x, g, [m, v], decay| {
+                let [b1, b2, lr, scale, eps] = [0.9f32, 0.99, 0.02, 1.7, 1e-5].map(f64::from);
+                let m = b1 * m + (1.0 - b1) * g;
+                let v = b2 * v + (1.0 - b2) * (g * g);
+                (x + (-(lr * m) / ((v * scale).sqrt() + eps) - decay * x), [m, v])
+            },
+        ),
+        (
+            &SIGN,
+            &[],
+            |x, g, state, decay| (x + (-0.02f32 * g.signum() - decay * x), state),
+            |x, g, state, decay| (x + (-f64::from(0.02f32) * g.signum() - decay * x), state),
+        ),
+    ]
+}
+
+/// Two changes of f32 and f64 weights by a rule with state, element by element.
+#[test]
+fn rules_with_state_follow_their_formulas_bit_for_bit() {
+    for (rule, slots, plain, plain64) in stateful() {
+        for dtype in [DType::F32, DType::F64] {
+            let set = params(dtype);
+            let mut wanted = values(&set);
+            for (p, wanted) in set.iter().zip(&mut wanted).filter(|(p, _)| p.trainable) {
+                let decay = if p.decay { 0.01f32 } else { 0.0 };
+                for (i, x) in wanted.iter_mut().enumerate() {
+                    let g = g(Law::Gaussian, p.key, i);
+                    let (mut wide, mut state, mut double) = (f64::from_bits(*x), [0f32; 2], [0f64; 2]);
+                    for _ in 0..2 {
+                        if dtype == DType::F32 {
+                            let (new, kept) = plain(wide as f32, g, state, decay);
+                            (wide, state) = (f64::from(new), kept);
+                        } else {
+                            (wide, double) = plain64(wide, f64::from(g), double, f64::from(decay));
+                        }
+                    }
+                    *x = wide.to_bits();
+                }
+            }
+            let mut state = State::zeros(&set, slots, Precision::F32);
+            let change = Change { terms: &TERMS, rule, rounding_seed: Seed(1) };
+            visit_with_state(&set, Law::Gaussian, &[change, change], Rounding::Nearest, &mut state).unwrap();
+            assert!(values(&set) == wanted, "{dtype:?} {slots:?}");
+        }
+    }
+}
+
+/// State as numbers, by name.
+fn numbers(state: &State, set: &ParamSet) -> Vec<(String, Vec<f64>)> {
+    let of = |t: Tensor| t.to_dtype(DType::F64).and_then(|t| t.to_vec1()).unwrap();
+    state.tensors(set).unwrap().into_iter().map(|(name, tensor)| (name, of(tensor))).collect()
+}
+
+#[test]
+fn one_walk_many_walks_and_a_reloaded_state_give_the_same_bits() {
+    let plain = [DType::F32, DType::F64, DType::BF16, DType::F16].map(Some);
+    for (rule, slots, ..) in stateful() {
+        for (dtype, precision) in plain.into_iter().chain([None]).zip([Precision::F32, Precision::Bf16].iter().cycle())
+        {
+            let change = |n: u64| Change { terms: &TERMS, rule, rounding_seed: Seed(n) };
+            let [at_once, one_by_one, reloaded] = [(); 3].map(|()| dtype.map_or_else(carrying, params));
+            let mut states = [(); 2].map(|()| State::zeros(&at_once, slots, *precision));
+            let visit = |set: &ParamSet, changes: &[Change<'_>], state: &mut State| {
+                visit_with_state(set, Law::Gaussian, changes, Rounding::Stochastic, state).unwrap();
+            };
+            visit(&at_once, &[change(1), change(2), change(3)], &mut states[0]);
+            (1..=3).for_each(|n| visit(&one_by_one, &[change(n)], &mut states[1]));
+            assert!(values(&at_once) == values(&one_by_one), "{dtype:?} {slots:?}");
+            assert!(numbers(&states[0], &at_once) == numbers(&states[1], &at_once));
+
+            let mut first = State::zeros(&reloaded, slots, *precision);
+            visit(&reloaded, &[change(1)], &mut first);
+            let saved = first.tensors(&reloaded).unwrap();
+            let find = |name: &str| saved.iter().find(|(n, _)| n == name).map(|(_, t)| t.clone());
+            let mut again = State::load(&reloaded, slots, *precision, find).unwrap();
+            visit(&reloaded, &[change(2), change(3)], &mut again);
+            assert!(values(&at_once) == values(&reloaded), "{dtype:?} {slots:?}");
+        }
+    }
+}
+
+#[test]
+fn state_in_16_bits_is_right_on_average() {
+    // v grows by a thousandth of g² = 1 each step, far below a step of bf16 near its end.
+    let mut set = ParamSet::new();
+    set.insert("w", Tensor::zeros(20_000, DType::F32, &Device::Cpu).unwrap()).unwrap();
+    let rule = Adam { lr: 0.0, scale: 1.0, beta1: 0.9, beta2: 0.999, eps: 1e-8, decay: 0.0 };
+    let mut state = State::zeros(&set, &["m", "v"], Precision::Bf16);
+    for step in 0..1000 {
+        let change = Change { terms: &[(Seed(4), 1.0)], rule: &rule, rounding_seed: Seed(step) };
+        visit_with_state(&set, Law::Rademacher, &[change], Rounding::Stochastic, &mut state).unwrap();
+    }
+    let all = numbers(&state, &set);
+    assert_eq!(all.iter().map(|(name, _)| &name[..]).collect::<Vec<_>>(), ["w.m", "w.v"]);
+    let (v, n) = (&all[1].1, 20_000.0);
+    let mean = v.iter().sum::<f64>() / n;
+    let error = (v.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0) / n).sqrt();
+    let wanted = 1.0 - f64::from(0.999f32).powi(1000);
+    assert!((mean - wanted).abs() < 4.0 * error && error < 1e-3, "{mean} ± {error}, wanted {wanted}");
+}
+
+#[test]
+fn state_of_other_parameters_is_refused() {
+    let (set, mut others) = (params(DType::F32), ParamSet::new());
+    others.insert("w.weight", Tensor::zeros((3, 3), DType::F32, &Device::Cpu).unwrap()).unwrap();
+    let before = set.digest().unwrap();
+    let change = Change { terms: &TERMS, rule: &MOMENTUM, rounding_seed: Seed(1) };
+    let mut state = State::zeros(&others, &["m"], Precision::F32);
+    let refused = visit_with_state(&set, Law::Gaussian, &[change], Rounding::Nearest, &mut state);
+    assert!(matches!(refused, Err(Error::State { .. })));
+    assert_eq!(set.digest().unwrap(), before);
+    assert!(
+        matches!(State::load(&set, &["m"], Precision::F32, |_| None), Err(Error::State { name, .. }) if name == "w.weight.m")
+    );
+    let short = Tensor::zeros(2, DType::F32, &Device::Cpu).unwrap();
+    assert!(State::load(&set, &["m"], Precision::F32, |_| Some(short.clone())).is_err());
+}

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use polder::config::{Config, KEYS};
+use polder::config::{self, Config};
 use polder::plan::{Agreement, Measured, Parts, Plan, agreement, measure};
 use serde_json::json;
 
@@ -80,9 +80,9 @@ fn parts(parts: &Parts) -> String {
 }
 
 fn keys() -> String {
-    let width = KEYS.iter().map(|k| k.name.len()).max().unwrap_or(0);
+    let width = config::keys().iter().map(|k| k.name.len()).max().unwrap_or(0);
     let mut text = String::new();
-    for key in KEYS {
+    for key in config::keys() {
         // Writing to a string can't fail.
         let _ = writeln!(text, "{:width$}  {}", key.name, key.about);
     }

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use polder_models::StorageType;
+use polder_optim::{ESTIMATORS, OPTIMIZERS, SettingHelp, SettingKind};
 use polder_tasks::{LossKind, Split};
+use serde_json::{Map, Value};
 
 use super::Result;
 use super::error::ConfigError;
-use super::method::{Constant, Cosine, Estimator, Law, Linear, Optimizer, Schedule, Sgd, TwoPoint};
+use super::method::{AUTO, Auto, Constant, Cosine, Estimator, Law, Linear, Optimizer, Rate, Schedule};
 use super::source::{Source, is_task_file};
 use super::types::{
     Arithmetic, Batch, Config, Device, EvalConfig, ModelConfig, OptionSource, Probe, Rounding, Save, TaskConfig,
@@ -16,8 +18,8 @@ use super::types::{
 /// Bounds that no sensible run reaches; they keep later products far from overflow.
 const MANY: u64 = 1 << 32;
 const MOST_STEPS: u64 = 1_000_000_000;
-const MOST_DIRECTIONS: u64 = 4096;
 const MOST_THREADS: u64 = 1024;
+const MOST_PROBES: u64 = 1 << 20;
 const MOST_POINTS: u64 = 1024;
 const LONGEST: u64 = 1 << 20;
 /// TOML's whole numbers are signed.
@@ -26,6 +28,7 @@ const HIGHEST_SEED: u64 = i64::MAX as u64;
 pub(super) fn config(s: &Source) -> Result<Config> {
     let steps = s.integer("steps", 0, MOST_STEPS)?.unwrap_or(2000);
     let eval = eval(s, steps)?;
+    let optimizer = optimizer(s)?;
     Ok(Config {
         seed: s.integer("seed", 0, HIGHEST_SEED)?.unwrap_or(0),
         steps,
@@ -46,7 +49,8 @@ pub(super) fn config(s: &Source) -> Result<Config> {
         model: model(s)?,
         task: task(s)?,
         estimator: estimator(s)?,
-        optimizer: optimizer(s)?,
+        auto: auto(s, optimizer.lr)?,
+        optimizer,
         schedule: schedule(s, steps)?,
         eval,
     })
@@ -147,18 +151,88 @@ fn variant<'a>(s: &'a Source, table: &str, default: &'a str) -> &'a str {
 
 fn estimator(s: &Source) -> Result<Estimator> {
     let laws = [("gaussian", Law::Gaussian), ("rademacher", Law::Rademacher)];
-    Ok(Estimator::TwoPoint(TwoPoint {
-        // Below f32's smallest normal number the shift would vanish; above 1 nothing of the model is left.
-        eps: s.number("estimator.two-point.eps", "above 0, at most 1", |x| (1e-30..=1.0).contains(&x))?.unwrap_or(1e-3),
-        directions: s.count("estimator.two-point.directions", 1, MOST_DIRECTIONS)?.unwrap_or(1),
-        law: s.word("estimator.two-point.law", &laws)?.unwrap_or(Law::Gaussian),
-    }))
+    let name = variant(s, "estimator", "two-point");
+    let entry = ESTIMATORS.iter().find(|entry| entry.name == name);
+    let table = format!("estimator.{name}");
+    let mut given = settings(s, &table, entry.map_or(&[], |entry| entry.settings))?;
+    if let Some(clip) = s.number("clip", "a finite number above 0", |x| x > 0.0)? {
+        given.insert("clip".to_owned(), clip.into());
+    }
+    let made = polder_optim::estimator_from(name, &given.into()).map_err(|error| refused(s, &table, error))?;
+    let mut settings = whole(made.settings());
+    settings.remove("clip");
+    let in_place = s.word("probe", &[("read", false), ("in-place", true)])?.unwrap_or(false);
+    if in_place && made.needs_lengths() {
+        // The moves of a probe in place are repeated by replays from the seeds alone.
+        return Err(s.refuse(&format!("{table}.scaling"), "\"plain\" where `probe` is \"in-place\""));
+    }
+    let law = s.word(&format!("{table}.law"), &laws)?.unwrap_or(Law::Gaussian);
+    Ok(Estimator { name: name.to_owned(), settings, law })
 }
 
 fn optimizer(s: &Source) -> Result<Optimizer> {
-    let lr = s.number("optimizer.sgd.lr", "a finite number, 0 or above", |x| x >= 0.0)?.unwrap_or(1e-6);
-    let decay = s.number("optimizer.sgd.weight_decay", "a finite number, 0 or above", |x| x >= 0.0)?;
-    Ok(Optimizer::Sgd(Sgd { lr, weight_decay: decay.unwrap_or(0.0) }))
+    let name = variant(s, "optimizer", "sgd");
+    let entry = OPTIMIZERS.iter().find(|entry| entry.name == name);
+    let table = format!("optimizer.{name}");
+    let measured = matches!(s.values.get(&format!("{table}.lr")), Some((toml::Value::String(word), _)) if word == AUTO);
+    let known = entry.map_or(&[][..], |entry| entry.settings);
+    let read: Vec<SettingHelp> = known.iter().copied().filter(|help| !(measured && help.key == "lr")).collect();
+    let given = settings(s, &table, &read)?;
+    let made = polder_optim::optimizer_from(name, &given.into()).map_err(|error| refused(s, &table, error))?;
+    let mut settings = whole(made.settings());
+    settings.remove("lr");
+    let lr = if measured { Rate::Auto } else { Rate::Fixed(made.learning_rate()) };
+    Ok(Optimizer { name: name.to_owned(), settings, lr })
+}
+
+/// The settings of a registry's entry that the source gives, checked by type.
+fn settings(s: &Source, table: &str, known: &[SettingHelp]) -> Result<Map<String, Value>> {
+    let mut given = Map::new();
+    for SettingHelp { key, kind, .. } in known {
+        let name = format!("{table}.{key}");
+        let value: Option<Value> = match kind {
+            SettingKind::Number => s.number(&name, "a finite number", |_| true)?.map(Value::from),
+            SettingKind::Count => s.integer(&name, 0, MANY)?.map(Value::from),
+            SettingKind::Truth => s.truth(&name)?.map(Value::from),
+            SettingKind::Word(words) => {
+                let words: Vec<(&str, &str)> = words.iter().map(|word| (*word, *word)).collect();
+                s.word(&name, &words)?.map(Value::from)
+            }
+        };
+        given.extend(value.map(|value| ((*key).to_owned(), value)));
+    }
+    Ok(given)
+}
+
+/// The settings of a thing that was made: all of them.
+fn whole(settings: Value) -> Map<String, Value> {
+    match settings {
+        Value::Object(settings) => settings,
+        _ => Map::new(),
+    }
+}
+
+/// A registry's refusal, as that of the key.
+fn refused(s: &Source, table: &str, error: polder_optim::Error) -> ConfigError {
+    match error {
+        polder_optim::Error::Setting { name, why, .. } => {
+            let key = if name == "clip" { name.to_owned() } else { format!("{table}.{name}") };
+            s.refuse(&key, why)
+        }
+        other => ConfigError::Type { key: table.to_owned(), message: other.to_string(), place: s.place(table) },
+    }
+}
+
+/// How a learning rate is measured, where it is.
+fn auto(s: &Source, lr: Rate) -> Result<Option<Auto>> {
+    let share = s.number("auto.share", "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?;
+    let probes = s.count("auto.probes", 2, MOST_PROBES)?;
+    let precision = s.number("auto.precision", "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?;
+    Ok((lr == Rate::Auto).then(|| Auto {
+        share: share.unwrap_or(0.5),
+        probes: probes.unwrap_or(64),
+        precision: precision.unwrap_or(0.1),
+    }))
 }
 
 fn schedule(s: &Source, steps: u64) -> Result<Schedule> {

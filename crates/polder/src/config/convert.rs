@@ -3,7 +3,7 @@
 use polder_perturb as perturb;
 use polder_tasks::{BosPolicy, OptionsSpec, Overrides, SampleSpec};
 
-use super::method::{Estimator, Law};
+use super::method::Law;
 use super::types::{Config, Device, OptionSource, TaskConfig};
 
 impl From<Law> for perturb::Law {
@@ -21,14 +21,6 @@ impl Device {
         match self {
             Self::Auto | Self::Cpu => candle_core::Device::Cpu,
         }
-    }
-}
-
-impl Estimator {
-    /// Directions a step.
-    pub fn directions(&self) -> usize {
-        let Self::TwoPoint(two) = self;
-        two.directions
     }
 }
 

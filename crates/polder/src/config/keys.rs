@@ -1,4 +1,10 @@
 //! Every key that a configuration may hold: one table for parsing, help and tests.
+//!
+//! Those of estimators and optimisers are the settings of the registries' entries.
+
+use std::sync::LazyLock;
+
+use polder_optim::{ESTIMATORS, OPTIMIZERS, SettingHelp, SettingKind};
 
 /// What a key's value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +33,38 @@ const fn key(name: &'static str, kind: Kind, about: &'static str) -> Key {
 }
 
 /// The keys, in the order of the documentation.
-pub const KEYS: &[Key] = &[
+pub fn keys() -> &'static [Key] {
+    static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
+        let mut keys = GENERAL.to_vec();
+        for entry in ESTIMATORS {
+            keys.extend(settings("estimator", entry.name, entry.settings));
+            let law = SettingHelp { key: "law", kind: SettingKind::Word(LAWS), about: LAW };
+            keys.extend(settings("estimator", entry.name, &[law]));
+        }
+        for entry in OPTIMIZERS {
+            keys.extend(settings("optimizer", entry.name, entry.settings));
+        }
+        keys.extend(LATER);
+        keys
+    });
+    &KEYS
+}
+
+/// The names of the laws.
+pub(super) const LAWS: &[&str] = &["gaussian", "rademacher"];
+const LAW: &str = "\"gaussian\" or \"rademacher\", of the directions (gaussian)";
+
+/// The keys of a registry's entry. The clip is one key for all estimators.
+fn settings(table: &str, name: &str, settings: &[SettingHelp]) -> impl Iterator<Item = Key> {
+    settings.iter().filter(|s| s.key != "clip").map(move |s| {
+        // Made once for the whole process.
+        let name: &'static str = Box::leak(format!("{table}.{name}.{}", s.key).into_boxed_str());
+        let kind = if matches!(s.kind, SettingKind::Word(_)) { Kind::Text } else { Kind::Value };
+        key(name, kind, s.about)
+    })
+}
+
+const GENERAL: &[Key] = &[
     key("seed", Kind::Value, "seed of directions, minibatches and rounding (0)"),
     key("steps", Kind::Value, "number of steps (2000)"),
     key("batch", Kind::Value, "examples a step, or \"full\" (16)"),
@@ -59,11 +96,12 @@ pub const KEYS: &[Key] = &[
     key("task.joint", Kind::Text, "what stands between prompt and option (a space)"),
     key("task.loss", Kind::Text, "\"options\" or \"target\" (options, where there are any)"),
     key("task.bos", Kind::Value, "force (true) or forbid (false) BOS (as the tokenizer)"),
-    key("estimator.two-point.eps", Kind::Value, "distance of the two points (1e-3)"),
-    key("estimator.two-point.directions", Kind::Value, "directions a step (1)"),
-    key("estimator.two-point.law", Kind::Text, "\"gaussian\" or \"rademacher\" (gaussian)"),
-    key("optimizer.sgd.lr", Kind::Value, "learning rate (1e-6)"),
-    key("optimizer.sgd.weight_decay", Kind::Value, "weight decay; norms and biases exempt (0)"),
+];
+
+const LATER: &[Key] = &[
+    key("auto.share", Kind::Value, "with lr = \"auto\": share of the stable bound (0.5)"),
+    key("auto.probes", Kind::Value, "with lr = \"auto\": most directions to measure the trace along (64)"),
+    key("auto.precision", Kind::Value, "with lr = \"auto\": relative standard error that suffices (0.1)"),
     key("schedule.constant.warmup", Kind::Value, "warm-up steps (0)"),
     key("schedule.linear.warmup", Kind::Value, "warm-up steps (0)"),
     key("schedule.linear.end", Kind::Value, "share of the rate left at the end (0)"),
@@ -81,25 +119,25 @@ pub(super) const VARIANTS: &[&str] = &["estimator", "optimizer", "schedule"];
 
 /// The key of that name.
 pub(super) fn find(name: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|k| k.name == name)
+    keys().iter().find(|k| k.name == name)
 }
 
 /// Whether the name is a table that holds keys.
 pub(super) fn is_table(name: &str) -> bool {
-    KEYS.iter().any(|k| k.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+    keys().iter().any(|k| k.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
 }
 
 /// The known key that an unknown one most likely means, if any is near.
 pub fn nearest(name: &str) -> Option<&'static str> {
     let last = tail(name);
-    if let Some(same) = KEYS.iter().find(|k| tail(k.name) == last) {
+    if let Some(same) = keys().iter().find(|k| tail(k.name) == last) {
         return Some(same.name);
     }
-    let whole = KEYS.iter().map(|k| (distance(name, k.name), k.name)).min()?;
+    let whole = keys().iter().map(|k| (distance(name, k.name), k.name)).min()?;
     if whole.0 <= (name.chars().count() / 4).max(2) {
         return Some(whole.1);
     }
-    let ends = KEYS.iter().map(|k| (distance(last, tail(k.name)), k.name)).min()?;
+    let ends = keys().iter().map(|k| (distance(last, tail(k.name)), k.name)).min()?;
     (ends.0 <= 2 && ends.0 < last.chars().count()).then_some(ends.1)
 }
 

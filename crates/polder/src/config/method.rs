@@ -1,25 +1,79 @@
 //! The choices that make the algorithm: estimator, optimiser, schedule.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-/// How losses become a gradient estimate.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Estimator {
-    /// `g = (ℓ(θ+εu) − ℓ(θ−εu)) / 2ε` along each direction.
-    TwoPoint(TwoPoint),
-}
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::{Map, Value};
 
-/// The two-point estimator's keys.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TwoPoint {
-    /// The distance λ of the two points from the weights.
-    pub eps: f64,
-    /// Directions a step, q; 2q points.
-    pub directions: usize,
+/// How losses become a gradient estimate: an entry of the registry with its settings, and the law of the directions.
+///
+/// Written as a table of its name: `{"two-point": {"eps": 0.001, "directions": 1, "law": "gaussian"}}`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Estimator {
+    /// The name in the registry.
+    pub name: String,
+    /// All its settings, but for the clip, which is a key of its own.
+    pub settings: Map<String, Value>,
     /// The law of the directions' elements.
     pub law: Law,
+}
+
+impl Estimator {
+    /// The estimator itself.
+    ///
+    /// # Errors
+    /// Settings that make no sense.
+    pub fn build(&self, clip: Option<f64>) -> polder_optim::Result<Box<dyn polder_optim::Estimator>> {
+        let mut settings = self.settings.clone();
+        if let Some(clip) = clip {
+            settings.insert("clip".to_owned(), clip.into());
+        }
+        polder_optim::estimator_from(&self.name, &Value::Object(settings))
+    }
+}
+
+/// How an estimate becomes an update: an entry of the registry with its settings.
+///
+/// Written as a table of its name: `{"sgd": {"lr": 1e-6, "weight_decay": 0.0}}`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Optimizer {
+    /// The name in the registry.
+    pub name: String,
+    /// All its settings but the learning rate.
+    pub settings: Map<String, Value>,
+    /// The learning rate at its height.
+    pub lr: Rate,
+}
+
+impl Optimizer {
+    /// The optimiser itself, at a learning rate.
+    ///
+    /// # Errors
+    /// Settings that make no sense.
+    pub fn build(&self, lr: f64) -> polder_optim::Result<Box<dyn polder_optim::Optimizer>> {
+        let mut settings = self.settings.clone();
+        settings.insert("lr".to_owned(), lr.into());
+        polder_optim::optimizer_from(&self.name, &Value::Object(settings))
+    }
+}
+
+/// A learning rate: a number, or `"auto"`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rate {
+    /// The number.
+    Fixed(f64),
+    /// A share of the largest stable one, measured when the run begins.
+    Auto,
+}
+
+impl Rate {
+    /// The number; `None` for one that is to be measured.
+    pub fn fixed(self) -> Option<f64> {
+        match self {
+            Self::Fixed(lr) => Some(lr),
+            Self::Auto => None,
+        }
+    }
 }
 
 /// The law of a direction's elements.
@@ -32,30 +86,68 @@ pub enum Law {
     Rademacher,
 }
 
-/// How an estimate becomes an update.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Optimizer {
-    /// `θ ← θ − lr·(g·u + weight_decay·θ)`.
-    Sgd(Sgd),
-}
-
-impl Optimizer {
-    /// The learning rate at its height.
-    pub fn lr(&self) -> f64 {
-        let Self::Sgd(sgd) = self;
-        sgd.lr
+impl Serialize for Estimator {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut settings = self.settings.clone();
+        settings.insert("law".to_owned(), serde_json::to_value(self.law).unwrap_or_default());
+        BTreeMap::from([(&self.name, settings)]).serialize(serializer)
     }
 }
 
-/// The SGD's keys.
+impl<'de> Deserialize<'de> for Estimator {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (name, mut settings) = only_entry(deserializer)?;
+        let law = settings.remove("law").ok_or_else(|| de::Error::missing_field("law"))?;
+        Ok(Self { name, settings, law: serde_json::from_value(law).map_err(de::Error::custom)? })
+    }
+}
+
+impl Serialize for Optimizer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut settings = self.settings.clone();
+        let lr = match self.lr {
+            Rate::Fixed(lr) => lr.into(),
+            Rate::Auto => AUTO.into(),
+        };
+        settings.insert("lr".to_owned(), lr);
+        BTreeMap::from([(&self.name, settings)]).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Optimizer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (name, mut settings) = only_entry(deserializer)?;
+        let lr = match settings.remove("lr") {
+            Some(Value::String(word)) if word == AUTO => Rate::Auto,
+            Some(Value::Number(lr)) => Rate::Fixed(lr.as_f64().unwrap_or_default()),
+            _ => return Err(de::Error::custom("`lr` is a number or \"auto\"")),
+        };
+        Ok(Self { name, settings, lr })
+    }
+}
+
+/// The word for a learning rate that is measured.
+pub(super) const AUTO: &str = "auto";
+
+/// The one entry of a table.
+fn only_entry<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(String, Map<String, Value>), D::Error> {
+    let mut table = BTreeMap::<String, Map<String, Value>>::deserialize(deserializer)?;
+    match (table.pop_first(), table.is_empty()) {
+        (Some(entry), true) => Ok(entry),
+        _ => Err(de::Error::custom("a table with one entry is expected")),
+    }
+}
+
+/// How a learning rate is found where it is `"auto"`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Sgd {
-    /// The learning rate.
-    pub lr: f64,
-    /// Weight decay; norms and biases are exempt.
-    pub weight_decay: f64,
+pub struct Auto {
+    /// The share of the bound from the Hessian's trace, above 0 and at most 1.
+    pub share: f64,
+    /// The most directions along which the trace is measured; two forward passes each, and one at the weights.
+    pub probes: usize,
+    /// The relative standard error at which measuring ends.
+    pub precision: f64,
 }
 
 /// The learning rate over the steps.

@@ -19,8 +19,8 @@ mod types;
 use std::path::Path;
 
 pub use error::{ConfigError, Place, Spot};
-pub use keys::{KEYS, Key, Kind, nearest};
-pub use method::{Constant, Cosine, Estimator, Law, Linear, Optimizer, Schedule, Sgd, TwoPoint};
+pub use keys::{Key, Kind, keys, nearest};
+pub use method::{Auto, Constant, Cosine, Estimator, Law, Linear, Optimizer, Rate, Schedule};
 pub use polder_models::StorageType as Storage;
 pub use polder_tasks::Split;
 pub use types::{

@@ -6,7 +6,7 @@ use polder_models::StorageType;
 use polder_tasks::{LossKind, Split};
 use serde::{Deserialize, Serialize};
 
-use super::method::{Estimator, Optimizer, Schedule};
+use super::method::{Auto, Estimator, Optimizer, Schedule};
 
 /// A run, as asked for. Paths are absolute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +53,9 @@ pub struct Config {
     pub estimator: Estimator,
     /// How an estimate becomes an update.
     pub optimizer: Optimizer,
+    /// How a learning rate is found where the optimiser's is `"auto"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto: Option<Auto>,
     /// The learning rate over the steps.
     pub schedule: Schedule,
     /// Evaluations.

@@ -61,7 +61,7 @@ pub fn agreement(plan: &Plan, steps: u64, heard: &mut dyn FnMut(u64)) -> Result<
     set_trainable(&mut model, &config.trainable)?;
     let other = if config.arithmetic == Arithmetic::F32 { Arithmetic::Bf16 } else { config.arithmetic };
     // A clipped gradient would agree with another one.
-    let method = Method::of(&Config { clip: None, ..config.clone() })?;
+    let method = Method::of(&Config { clip: None, ..config.clone() }, config.optimizer.lr.fixed().unwrap_or_default())?;
     let engines = [Arithmetic::F32, other].map(|a| model.engine().in_arithmetic(a.of_readers()));
     let mut sides = engines.each_ref().map(|engine| {
         let size = BatchSize::of(config.batch, data.train.len());
@@ -72,8 +72,10 @@ pub fn agreement(plan: &Plan, steps: u64, heard: &mut dyn FnMut(u64)) -> Result<
     let elements = model.loaded.params.trainable_elements();
     let mut pairs = Vec::new();
     for step in 0..steps {
-        let context = StepContext { step, total: config.steps.max(steps), batch: Batch(step), elements };
         let seeds = step_seeds(Seed(config.seed), step, method.estimator.directions());
+        let lengths = method.lengths(&model.loaded.params, &seeds);
+        let context =
+            StepContext { step, total: config.steps.max(steps), batch: Batch(step), elements, lengths: &lengths };
         let probes = method.estimator.probes(&context, &seeds);
         let mut gradients = Vec::with_capacity(2);
         for side in &mut sides {

@@ -1,9 +1,12 @@
 //! What a run will take: forward passes, memory, disk.
 
+use candle_core::{DType, Device, Tensor};
 use polder_models::Description;
+use polder_perturb::ParamSet;
 use serde::Serialize;
 
 use crate::config::{Config, Probe};
+use crate::error::Result;
 use crate::packing::{Common, all_options, rows_of};
 use crate::scoring::ROWS_A_PASS;
 use crate::trainer::TaskData;
@@ -22,7 +25,7 @@ pub struct Cost {
 /// Forward passes, each over a batch of the run's size at one point of weight space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Forwards {
-    /// A step's: 2 for each direction.
+    /// A step's: one a point.
     pub step: u64,
     /// All steps'.
     pub training: u64,
@@ -41,6 +44,8 @@ pub struct Forwards {
 pub struct Memory {
     /// The weights: exact.
     pub weights: u64,
+    /// The optimiser's state: exact.
+    pub state: u64,
     /// Activations of the largest pass: an estimate from the widths of a layer.
     pub activations: u64,
     /// Scratch for shifted weights: an estimate.
@@ -50,7 +55,7 @@ pub struct Memory {
 impl Memory {
     /// All of it.
     pub fn total(&self) -> u64 {
-        self.weights.saturating_add(self.activations).saturating_add(self.scratch)
+        self.weights.saturating_add(self.state).saturating_add(self.activations).saturating_add(self.scratch)
     }
 }
 
@@ -72,18 +77,46 @@ impl Disk {
     }
 }
 
-pub(super) fn of(config: &Config, model: &Description, data: &TaskData, parameters: usize) -> Cost {
-    let weights = (parameters as u64).saturating_mul(config.model.dtype.bytes() as u64);
-    let directions = config.estimator.directions() as u64;
-    // A step's record and its line, measured: the directions' numbers besides a fixed part.
-    let logs = config.steps.saturating_mul(240 + 60 * directions);
-    let file = (parameters as u64).saturating_mul(config.model.dtype.file_dtype().size_in_bytes() as u64);
-    let disk = Disk { weights: file.saturating_mul(2), checkpoints: file.saturating_mul(2), logs };
-    Cost { forwards: forwards(config, data), memory: memory(config, model, data, weights), disk }
+/// What a method takes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MethodCost {
+    /// Forward passes a step.
+    pub(super) forwards: u64,
+    /// Bytes of the optimiser's state.
+    pub(super) state: u64,
 }
 
-fn forwards(config: &Config, data: &TaskData) -> Forwards {
-    let step = 2 * config.estimator.directions() as u64;
+impl MethodCost {
+    /// Of a configuration's method, for so many trained weights.
+    ///
+    /// # Errors
+    /// Settings that make no sense.
+    pub(super) fn of(config: &Config, trained: usize) -> Result<Self> {
+        let optimizer = config.optimizer.build(config.optimizer.lr.fixed().unwrap_or_default())?;
+        // Models hold no f64 weights, so the state of each is alike.
+        let one = Tensor::zeros(1, DType::F32, &Device::Cpu)?;
+        let mut sample = ParamSet::new();
+        sample.insert("w", one)?;
+        let state = optimizer.state_bytes(&sample).saturating_mul(trained as u64);
+        Ok(Self { forwards: config.estimator.build(config.clip)?.forwards(), state })
+    }
+}
+
+pub(super) fn of(config: &Config, method: MethodCost, model: &Description, data: &TaskData, parameters: usize) -> Cost {
+    let weights = (parameters as u64).saturating_mul(config.model.dtype.bytes() as u64);
+    // A step's record and its line, measured: the points' numbers besides a fixed part.
+    let logs = config.steps.saturating_mul(240 + 30 * method.forwards);
+    let file = (parameters as u64).saturating_mul(config.model.dtype.file_dtype().size_in_bytes() as u64);
+    let disk = Disk {
+        weights: file.saturating_mul(2) + method.state,
+        checkpoints: (file + method.state).saturating_mul(2),
+        logs,
+    };
+    Cost { forwards: forwards(config, method, data), memory: memory(config, method, model, data, weights), disk }
+}
+
+fn forwards(config: &Config, method: MethodCost, data: &TaskData) -> Forwards {
+    let step = method.forwards;
     let training = config.steps.saturating_mul(step);
     let every = config.eval.every.max(1);
     let after = config.steps / every + u64::from(!config.steps.is_multiple_of(every));
@@ -105,12 +138,12 @@ fn forwards(config: &Config, data: &TaskData) -> Forwards {
     }
 }
 
-fn memory(config: &Config, model: &Description, data: &TaskData, weights: u64) -> Memory {
+fn memory(config: &Config, method: MethodCost, model: &Description, data: &TaskData, weights: u64) -> Memory {
     let batch = config.batch.size(data.train.len());
     let micro = config.micro_batch.unwrap_or(batch).min(batch);
     let mut lengths: Vec<usize> = data.train.iter().map(|e| rows_of(&all_options(e))).collect();
     lengths.sort_unstable_by_key(|rows| std::cmp::Reverse(*rows));
-    let together = config.points_a_pass.min(2 * config.estimator.directions());
+    let together = config.points_a_pass.min(method.forwards as usize);
     let points = if config.probe == Probe::Read { together } else { 1 };
     let training = points * lengths.iter().take(micro).sum::<usize>();
     let evaluated = data.dev.iter().chain(&data.eval).map(|e| rows_of(&all_options(e)));
@@ -124,6 +157,7 @@ fn memory(config: &Config, model: &Description, data: &TaskData, weights: u64) -
     let threads = config.threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
     Memory {
         weights,
+        state: method.state,
         activations: rows.saturating_mul(width as u64).saturating_add(kept).saturating_mul(4),
         scratch: (threads as u64) << 22,
     }

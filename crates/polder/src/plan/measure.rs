@@ -102,7 +102,8 @@ struct Timer<'a> {
 impl<'a> Timer<'a> {
     fn new(plan: &'a Plan, params: &'a ParamSet, engine: &'a Engine<'a>, resting: &'a Engine<'a>) -> Result<Self> {
         let (config, data) = (&plan.config, &plan.data);
-        let method = Method::of(config)?;
+        // A rate that is yet to be measured changes no time, as long as it is not 0, where nothing would be updated.
+        let method = Method::of(config, config.optimizer.lr.fixed().unwrap_or(1e-9))?;
         let size = BatchSize::of(config.batch, data.train.len());
         let layout = PassLayout { micro_batch: config.micro_batch, points: config.points_a_pass };
         let loss = |engine| {
@@ -118,8 +119,9 @@ impl<'a> Timer<'a> {
         let Self { config, params, method, loss, resting, steps, updates } = self;
         let start = Instant::now();
         let elements = params.trainable_elements();
-        let context = StepContext { step, total: config.steps, batch: Batch(step), elements };
         let seeds = step_seeds(Seed(config.seed), step, method.estimator.directions());
+        let lengths = method.lengths(params, &seeds);
+        let context = StepContext { step, total: config.steps, batch: Batch(step), elements, lengths: &lengths };
         let probes = method.estimator.probes(&context, &seeds);
         let losses = loss.losses(context.batch, &probes).map_err(polder_optim::Error::from)?;
         let estimate = method.estimator.combine(&context, &seeds, &losses)?;

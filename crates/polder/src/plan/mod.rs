@@ -111,7 +111,8 @@ impl Plan {
         let encoder = Encoder::new(tokenizer, config.task.bos_policy(), model.bos_id(), longest)?;
         let data = TaskData::prepare(&config, &encoder)?;
         let model = model_facts(&config, &model)?;
-        let cost = cost::of(&config, &model.1, &data, model.0.parameters);
+        let method = cost::MethodCost::of(&config, model.0.trainable)?;
+        let cost = cost::of(&config, method, &model.1, &data, model.0.parameters);
         let notes = found.note.into_iter().chain(data.notes.iter().cloned()).collect();
         let facts =
             Facts { polder: env!("CARGO_PKG_VERSION"), model: model.0, data: data_facts(&config, &data), cost, notes };

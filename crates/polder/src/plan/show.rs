@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Plan;
-use crate::config::{Batch, Estimator, Optimizer, Schedule};
+use crate::config::{Batch, Rate, Schedule};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,17 +37,36 @@ impl fmt::Display for Plan {
 impl Plan {
     fn method(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let config = &self.config;
-        let Estimator::TwoPoint(two) = &config.estimator;
-        let Optimizer::Sgd(sgd) = &config.optimizer;
-        let law = polder_perturb::Law::from(two.law);
-        write!(f, "method     two-point, eps {}, {} direction(s) a step, {} law", two.eps, two.directions, law.name())?;
+        let law = polder_perturb::Law::from(config.estimator.law);
+        write!(
+            f,
+            "method     {}: {}, {} law",
+            config.estimator.name,
+            settings(&config.estimator.settings),
+            law.name()
+        )?;
         writeln!(f, "{}", config.clip.map(|c| format!(", slopes clipped to {c}")).unwrap_or_default())?;
         let schedule = match &config.schedule {
             Schedule::Constant(c) => format!("constant, {} warm-up steps", c.warmup),
             Schedule::Linear(l) => format!("linear to {}, {} warm-up steps", l.end, l.warmup),
             Schedule::Cosine(c) => format!("cosine to {}, {} warm-up steps", c.end, c.warmup),
         };
-        writeln!(f, "           SGD, lr {:e} ({schedule}), weight decay {}", sgd.lr, sgd.weight_decay)?;
+        let lr = match config.optimizer.lr {
+            Rate::Fixed(lr) => format!("{lr:e}"),
+            Rate::Auto => "auto".to_owned(),
+        };
+        let optimizer = &config.optimizer;
+        writeln!(f, "           {}: lr {lr} ({schedule}), {}", optimizer.name, settings(&optimizer.settings))?;
+        if let Some(auto) = &config.auto {
+            writeln!(
+                f,
+                "           the rate is {} of the stable bound from the Hessian's trace, measured along at most {} \
+                 directions ({} forward passes) when the run begins",
+                auto.share,
+                auto.probes,
+                2 * auto.probes + 1
+            )?;
+        }
         let batch = match config.batch {
             Batch::Count(_) => self.facts.data.batch.to_string(),
             Batch::Full => format!("{} (all)", self.facts.data.batch),
@@ -70,9 +89,10 @@ impl Plan {
         let m = &cost.memory;
         writeln!(
             f,
-            "memory     about {}: weights {}, activations about {}, scratch about {}",
+            "memory     about {}: weights {}, the optimiser's state {}, activations about {}, scratch about {}",
             size(m.total()),
             size(m.weights),
+            size(m.state),
             size(m.activations),
             size(m.scratch)
         )?;
@@ -86,6 +106,15 @@ impl Plan {
             size(d.logs)
         )
     }
+}
+
+/// Settings as `name value`, by commas.
+fn settings(settings: &serde_json::Map<String, serde_json::Value>) -> String {
+    let value = |value: &serde_json::Value| match value {
+        serde_json::Value::String(word) => word.clone(),
+        value => value.to_string(),
+    };
+    settings.iter().map(|(name, v)| format!("{} {}", name.replace('_', " "), value(v))).collect::<Vec<_>>().join(", ")
 }
 
 /// Bytes for people, in decimal units.

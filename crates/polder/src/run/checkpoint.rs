@@ -3,14 +3,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use polder_models::{Loaded, SaveOptions, SideFile, save};
+use candle_core::{Device, Tensor};
+use polder_models::{ExtraFile, Loaded, SaveOptions, SideFile, save_with};
 use polder_optim::trajectory::Trajectory;
+use safetensors::View;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
 /// The file beside a run's weights that says which they are.
 const STATE: &str = "polder.json";
+/// The file beside them that holds the optimiser's state, as safetensors.
+const OPTIMIZER: &str = "optimizer.state";
 
 /// What a run's saved weights are: the sidecar `polder.json` of checkpoints, `best` and `final`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +30,13 @@ pub struct State {
     pub trajectory_checksum: u32,
     /// The digest of the weights, as the trajectory's header writes the base's.
     pub weights: String,
+    /// The digest of the optimiser's state in `optimizer.state`, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimizer: Option<String>,
 }
+
+/// Tensors by name.
+pub type Tensors = Vec<(String, Tensor)>;
 
 impl State {
     /// Reads the sidecar of a folder; `None` where there is none that this version wrote.
@@ -46,16 +56,55 @@ impl State {
         SideFile { name: STATE.to_owned(), bytes }
     }
 
-    /// Puts weights and this sidecar in a folder's place, whole or not at all.
+    /// Puts weights, the optimiser's state and this sidecar in a folder's place, whole or not at all.
     ///
     /// # Errors
     /// A full or unwritable disk; a folder that was there is then left as it was.
-    pub fn save(&self, folder: &Path, model: &Loaded) -> Result<()> {
-        let sidecar = self.file();
+    pub fn save(&self, folder: &Path, model: &Loaded, optimizer: &[(String, Tensor)]) -> Result<()> {
+        let digest = if optimizer.is_empty() { None } else { Some(digest(optimizer)?) };
         let mut files: Vec<SideFile> = model.files.iter().filter(|f| f.name != STATE).cloned().collect();
-        files.push(sidecar);
-        Ok(save(folder, &model.params, &model.config_json, &files, &SaveOptions::default())?)
+        files.push(Self { optimizer: digest, ..self.clone() }.file());
+        let write = |path: &Path| {
+            let tensors = optimizer.iter().map(|(name, tensor)| (name, tensor));
+            safetensors::serialize_to_file(tensors, None, path).map_err(std::io::Error::other)
+        };
+        let bytes = optimizer.iter().map(|(_, t)| t.elem_count() * t.dtype().size_in_bytes()).sum::<usize>() as u64;
+        let extra = ExtraFile { name: OPTIMIZER, bytes, write: &write };
+        let extra = (!optimizer.is_empty()).then_some(&extra);
+        Ok(save_with(folder, &model.params, &model.config_json, &files, &SaveOptions::default(), extra)?)
     }
+
+    /// The optimiser's state that was saved with these weights; empty where there is none.
+    ///
+    /// # Errors
+    /// A file that is missing, can't be read, or is not the one that was saved.
+    pub fn optimizer(&self, folder: &Path) -> Result<Tensors> {
+        let Some(expected) = &self.optimizer else { return Ok(Vec::new()) };
+        let path = folder.join(OPTIMIZER);
+        let damaged = |reason: String| Error::Damaged { path: path.clone(), reason };
+        let read = candle_core::safetensors::load(&path, &Device::Cpu).map_err(|e| damaged(e.to_string()))?;
+        let mut tensors: Tensors = read.into_iter().collect();
+        tensors.sort_by(|a, b| a.0.cmp(&b.0));
+        if digest(&tensors)? == *expected {
+            Ok(tensors)
+        } else {
+            Err(damaged("it is not the state that was saved with these weights".to_owned()))
+        }
+    }
+}
+
+/// A digest of tensors: their names, types and bytes, in the order of the names.
+fn digest(tensors: &[(String, Tensor)]) -> Result<String> {
+    let mut sorted: Vec<&(String, Tensor)> = tensors.iter().collect();
+    sorted.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut hasher = blake3::Hasher::new();
+    for (name, tensor) in sorted {
+        // Lengths first, so that no two lists of names and bytes read alike.
+        let bytes = View::data(tensor);
+        hasher.update(format!("{}:{name}:{:?}:{}:", name.len(), tensor.dtype(), bytes.len()).as_bytes());
+        hasher.update_rayon(&bytes);
+    }
+    Ok(hasher.finalize().to_hex().to_string())
 }
 
 /// One complete checkpoint.
@@ -85,10 +134,10 @@ impl Checkpoints {
     ///
     /// # Errors
     /// A full or unwritable disk; earlier generations are then left as they were.
-    pub fn save(&self, state: &State, model: &Loaded) -> Result<PathBuf> {
+    pub fn save(&self, state: &State, model: &Loaded, optimizer: &[(String, Tensor)]) -> Result<PathBuf> {
         fs::create_dir_all(&self.folder).map_err(Error::io("create", &self.folder))?;
         let path = self.folder.join(format!("step-{:06}", state.step));
-        state.save(&path, model)?;
+        state.save(&path, model, optimizer)?;
         // The new one is complete. An old one that can't go costs room only, and the next save tries again.
         let _ = self.remove_all_but(&path);
         Ok(path)
@@ -136,7 +185,14 @@ mod tests {
     use super::*;
 
     fn state(step: u64) -> State {
-        State { version: 1, step, trajectory_bytes: 10 * step, trajectory_checksum: 7, weights: "d".to_owned() }
+        State {
+            version: 1,
+            step,
+            trajectory_bytes: 10 * step,
+            trajectory_checksum: 7,
+            weights: "d".to_owned(),
+            optimizer: None,
+        }
     }
 
     /// A folder as [`Checkpoints::save`] leaves it, but for the weights.

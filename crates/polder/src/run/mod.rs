@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 pub use atomic::write_file;
-pub use checkpoint::{Checkpoint, Checkpoints, State};
+pub use checkpoint::{Checkpoint, Checkpoints, State, Tensors};
 pub use lock::RunLock;
 pub use metrics::{MetricsLog, Written, cut_metrics};
 pub use resume::{CHANGEABLE, Difference, check_headers, check_plan, differences};

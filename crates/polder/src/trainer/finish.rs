@@ -1,9 +1,10 @@
 //! The end of a run: the last weights, the score of the best ones, the log's last record.
 
+use polder_optim::Optimizer;
 use polder_optim::trajectory::{Digest, End, Record, Replay, Trajectory, Writer};
 
 use super::data::TaskData;
-use super::method::with_moves;
+use super::method::moves_of;
 use super::scores::{Choice, FINAL, Scorer, keep, state};
 use super::start::{History, load_base, load_saved};
 use super::stop::Stop;
@@ -19,6 +20,8 @@ pub(super) struct Ending<'a> {
     pub(super) run: &'a RunFolder,
     pub(super) data: &'a TaskData,
     pub(super) log: &'a mut Writer,
+    /// The optimiser with its state after the last step.
+    pub(super) optimizer: Box<dyn Optimizer>,
     pub(super) history: &'a mut History,
     pub(super) stop: &'a Stop,
     pub(super) watch: &'a mut dyn Observer,
@@ -37,7 +40,7 @@ impl Ending<'_> {
         let path = self.run.last();
         if State::read(&path).is_none_or(|there| (there.step, &there.weights) != (steps, &present.weights)) {
             self.log.sync()?;
-            present.save(&path, &last.loaded)?;
+            present.save(&path, &last.loaded, &self.optimizer.state(&last.loaded.params)?)?;
             self.watch.event(&Event::Saved { step: steps, what: FINAL.to_owned(), path });
         }
         if !self.history.has_final(steps) && !self.data.eval.is_empty() {
@@ -75,10 +78,10 @@ impl Ending<'_> {
             }
         }
         let model = load_base(self.config)?;
-        let mut replay = Replay::new(&log)?.map_optimizer(|optimizer| with_moves(log.header(), optimizer));
+        let mut replay = Replay::new(&log)?.preceded_by(moves_of(log.header())?);
         replay.check_base(&model.loaded.params)?;
         replay.run(&model.loaded.params, 0..step, &mut |_| {})?;
-        state(&model.loaded, step, self.log)?.save(&path, &model.loaded)?;
+        state(&model.loaded, step, self.log)?.save(&path, &model.loaded, &[])?;
         Ok(model)
     }
 

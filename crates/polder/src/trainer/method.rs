@@ -1,13 +1,13 @@
 //! From the configuration's words to estimator, optimiser and schedule, and to the trajectory's header.
 
-use polder_optim::trajectory::{Digest, Header, Method as Entry, Origin};
-use polder_optim::{Estimator, Optimizer, Schedule, Shape, UpdateMode, estimator_from, optimizer_from};
-use polder_perturb::{Law, ParamSet, direction, rounding};
-use serde_json::{Map, Value, json};
+use polder_optim::trajectory::{Digest, Header, Method as Entry, Moves, Origin};
+use polder_optim::{Estimator, Optimizer, Schedule, Shape, UpdateMode, estimator_from};
+use polder_perturb::{ParamSet, Seed, direction, rounding};
+use serde_json::{Map, json};
 
 use crate::config::{self, Config};
 use crate::error::Result;
-use crate::in_place::AfterMoves;
+use crate::in_place::moves;
 use crate::trainer::TaskData;
 
 /// The algorithm of a run.
@@ -24,28 +24,27 @@ pub struct Method {
 }
 
 impl Method {
-    /// The algorithm that a configuration asks for.
+    /// The algorithm that a configuration asks for, at this learning rate.
     ///
     /// # Errors
     /// Settings that make no sense.
-    pub fn of(config: &Config) -> Result<Self> {
-        let config::Estimator::TwoPoint(two) = &config.estimator;
-        let config::Optimizer::Sgd(sgd) = &config.optimizer;
-        let settings = json!({"eps": two.eps, "directions": two.directions, "clip": config.clip});
-        let law = match two.law {
-            config::Law::Gaussian => Law::Gaussian,
-            config::Law::Rademacher => Law::Rademacher,
-        };
+    pub fn of(config: &Config, lr: f64) -> Result<Self> {
         let rounding = match config.rounding {
             config::Rounding::Stochastic => rounding::Rounding::Stochastic,
             config::Rounding::Nearest => rounding::Rounding::Nearest,
         };
         Ok(Self {
-            estimator: estimator_from("two-point", &settings)?,
-            optimizer: optimizer_from("sgd", &json!({"lr": sgd.lr, "weight_decay": sgd.weight_decay}))?,
+            estimator: config.estimator.build(config.clip)?,
+            optimizer: config.optimizer.build(lr)?,
             schedule: schedule(&config.schedule).checked()?,
-            mode: UpdateMode { law, rounding },
+            mode: UpdateMode { law: config.estimator.law.into(), rounding },
         })
+    }
+
+    /// How long directions are, if the estimator has to know.
+    pub fn lengths(&self, params: &ParamSet, seeds: &[Seed]) -> Vec<f64> {
+        let known = seeds.iter().filter(|_| self.estimator.needs_lengths());
+        known.map(|seed| params.direction_length(self.mode.law, *seed)).collect()
     }
 
     /// The header of this run's trajectory.
@@ -90,13 +89,15 @@ fn probe_name(probe: config::Probe) -> &'static str {
     }
 }
 
-/// The optimiser that a replay of this trajectory needs: one that repeats an in-place probe's moves.
-pub(crate) fn with_moves(header: &Header, optimizer: Box<dyn Optimizer>) -> Box<dyn Optimizer> {
-    let eps = header.estimator.settings.get("eps").and_then(Value::as_f64);
-    match eps {
-        Some(eps) if header.probe == probe_name(config::Probe::InPlace) => Box::new(AfterMoves::new(optimizer, eps)),
-        _ => optimizer,
+/// What a replay of this trajectory has to repeat before each update: an in-place probe's moves.
+///
+/// # Errors
+/// An estimator that this program does not know.
+pub(crate) fn moves_of(header: &Header) -> Result<Option<Moves>> {
+    if header.probe != probe_name(config::Probe::InPlace) {
+        return Ok(None);
     }
+    Ok(Some(moves(estimator_from(&header.estimator.name, &header.estimator.settings)?)))
 }
 
 fn schedule(schedule: &config::Schedule) -> Schedule {
@@ -107,7 +108,11 @@ fn schedule(schedule: &config::Schedule) -> Schedule {
     }
 }
 
-/// Whether the learning rate of a step depends on how many steps there are.
-pub(crate) fn steps_bind(config: &Config) -> bool {
-    !matches!(config.schedule, config::Schedule::Constant(_))
+/// Whether what a step does depends on how many steps there are.
+///
+/// # Errors
+/// Settings that make no sense.
+pub(crate) fn steps_bind(config: &Config) -> Result<bool> {
+    let ramped = config.estimator.build(config.clip)?.bound_to_total();
+    Ok(ramped || !matches!(config.schedule, config::Schedule::Constant(_)))
 }

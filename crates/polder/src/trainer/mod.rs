@@ -3,6 +3,7 @@
 mod data;
 mod finish;
 mod method;
+mod rate;
 mod restore;
 mod scores;
 mod session;
@@ -22,7 +23,7 @@ pub use start::{matches, set_trainable};
 pub use step::StepReport;
 pub use stop::{Stop, Stopped};
 
-pub(crate) use method::with_moves;
+pub(crate) use method::moves_of;
 pub(crate) use start::dropped_tail;
 
 use crate::batching::{BatchSize, Batching};
@@ -31,13 +32,12 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::event::{Event, Observer};
 use crate::in_place::InPlace;
-use crate::model::Model;
 use crate::objective::{PassLayout, PromptLoss};
 use crate::plan::Plan;
 use crate::run::{MetricsLog, RunFolder, check_plan, write_file};
 use finish::Ending;
 use session::Session;
-use start::History;
+use start::{History, Start};
 use step::Stepper;
 
 /// What a run is told besides its configuration.
@@ -76,16 +76,18 @@ pub fn train(plan: &Plan, run: &RunFolder, options: &TrainOptions, watch: &mut d
     set_threads(config.threads);
     let log = start::log_of(run, watch)?;
     if let Some(log) = &log {
-        check_plan(&run.read_plan()?, &plan.to_json(), log.steps(), method::steps_bind(config))?;
+        check_plan(&run.read_plan()?, &plan.to_json(), log.steps(), method::steps_bind(config)?)?;
     }
-    let (model, from) = start::load_latest(config, run, log.as_ref(), watch)?;
-    let method = Method::of(config)?;
-    let (mut log, mut history) = open_log(plan, run, options, (&model, from), &method, log)?;
+    let mut start = start::load_latest(config, run, log.as_ref(), watch)?;
+    let lr = rate::of(plan, log.as_ref().map(Trajectory::header), &start.model, watch)?;
+    let mut method = Method::of(config, lr)?;
+    let (mut log, mut history) = open_log(plan, run, options, &mut start, &mut method, log)?;
+    let (model, from) = (start.model, start.from);
     let mut metrics = MetricsLog::append_to(&run.metrics())?;
     let mut watch = Pair(&mut metrics, watch);
     watch.event(&Event::Started { done: history.done, total: config.steps, run: run.path().to_owned() });
 
-    let stopped = {
+    let (stopped, optimizer) = {
         let engine = model.engine().in_arithmetic(plan.config.arithmetic.of_readers());
         // Scores are taken in f32, whatever the arithmetic of the steps.
         let scoring = model.engine();
@@ -95,13 +97,15 @@ pub fn train(plan: &Plan, run: &RunFolder, options: &TrainOptions, watch: &mut d
         let saved = (from > 0 && from == history.done).then_some(from);
         let (loaded, engine, scoring, log) = (&model.loaded, &engine, &scoring, &mut log);
         let (history, stop, watch) = (&mut history, &options.stop, &mut watch as &mut dyn Observer);
-        Session { config, run, loaded, engine, scoring, data, log, history, stop, watch, saved }.steps(&mut stepper)?
+        let mut session = Session { config, run, loaded, engine, scoring, data, log, history, stop, watch, saved };
+        (session.steps(&mut stepper)?, stepper.method.optimizer)
     };
     let stopped = match stopped {
         Some(reason) => Some(reason),
         None => {
             let (log, history, stop) = (&mut log, &mut history, &options.stop);
-            match (Ending { config, run, data, log, history, stop, watch: &mut watch }).finish(model) {
+            let mut ending = Ending { config, run, data, log, optimizer, history, stop, watch: &mut watch };
+            match ending.finish(model) {
                 Err(error) if error.is_stop() => Some(options.stop.now().unwrap_or(Stopped::Asked)),
                 ended => ended.map(|()| None)?,
             }
@@ -121,17 +125,16 @@ fn open_log(
     plan: &Plan,
     run: &RunFolder,
     options: &TrainOptions,
-    (model, from): (&Model, u64),
-    method: &Method,
+    start: &mut Start,
+    method: &mut Method,
     log: Option<Trajectory>,
 ) -> Result<(Writer, History)> {
-    let params = &model.loaded.params;
-    let header = method.header(&plan.config, params, &plan.data)?;
+    let header = method.header(&plan.config, &start.model.loaded.params, &plan.data)?;
     let opened = match log {
         Some(log) => {
-            start::catch_up(params, from, &log, &header)?;
+            method.optimizer = start::catch_up(start, &log, &header)?;
             let (writer, log) = Writer::open_for_append(log.path(), Durability::Process)?;
-            restore::restore_metrics(run, &log, &plan.config, method)?;
+            restore::restore_metrics(run, &log, &plan.config, method, &start.model.loaded.params)?;
             run.write_plan(&plan.to_json())?;
             (writer, History::of(&log)?)
         }

@@ -2,7 +2,7 @@
 
 use polder_optim::trajectory::{Record, Step, Trajectory};
 use polder_optim::{Batch, Losses, StepContext, step_seeds};
-use polder_perturb::Seed;
+use polder_perturb::{ParamSet, Seed};
 use serde_json::{Value, json};
 
 use super::method::Method;
@@ -19,7 +19,13 @@ use crate::run::{MetricsLog, RunFolder, cut_metrics};
 ///
 /// # Errors
 /// Files that can't be read or written.
-pub(super) fn restore_metrics(run: &RunFolder, log: &Trajectory, config: &Config, method: &Method) -> Result<()> {
+pub(super) fn restore_metrics(
+    run: &RunFolder,
+    log: &Trajectory,
+    config: &Config,
+    method: &Method,
+    params: &ParamSet,
+) -> Result<()> {
     let written = cut_metrics(&run.metrics(), log.steps())?;
     let mut metrics = MetricsLog::append_to(&run.metrics())?;
     let choice = Choice::of(config)?;
@@ -31,7 +37,7 @@ pub(super) fn restore_metrics(run: &RunFolder, log: &Trajectory, config: &Config
                 history.done = step.step + 1;
                 if history.done > written.steps {
                     let forwards = history.all_forwards() + step.losses.len() as u64;
-                    metrics.line(&line(step, config, method, forwards)?)?;
+                    metrics.line(&line(step, config, method, params, forwards)?)?;
                 }
             }
             Record::Evaluation(score) if !written.scores.contains(&(history.done, score.name.clone())) => {
@@ -46,9 +52,11 @@ pub(super) fn restore_metrics(run: &RunFolder, log: &Trajectory, config: &Config
 }
 
 /// A step's line.
-fn line(step: &Step, config: &Config, method: &Method, forwards: u64) -> Result<Value> {
-    let context = StepContext { step: step.step, total: config.steps, batch: Batch(step.batch), elements: 0 };
+fn line(step: &Step, config: &Config, method: &Method, params: &ParamSet, forwards: u64) -> Result<Value> {
     let seeds = step_seeds(Seed(config.seed), step.step, method.estimator.directions());
+    let (elements, lengths) = (params.trainable_elements(), method.lengths(params, &seeds));
+    let batch = Batch(step.batch);
+    let context = StepContext { step: step.step, total: config.steps, batch, elements, lengths: &lengths };
     // Means are all that an estimator takes of losses.
     let losses = Losses { points: step.losses.iter().map(|mean| vec![*mean]).collect(), weights: vec![1.0] };
     let estimate = method.estimator.combine(&context, &seeds, &losses)?;
@@ -57,6 +65,7 @@ fn line(step: &Step, config: &Config, method: &Method, forwards: u64) -> Result<
         total: config.steps,
         loss: estimate.loss,
         projected: estimate.projected,
+        tilt: estimate.tilt,
         lr: step.lr,
         forwards,
         seconds: f64::NAN,

@@ -23,7 +23,8 @@ pub(super) const FINAL: &str = "final";
 /// What the sidecar of these weights says.
 pub(super) fn state(loaded: &Loaded, step: u64, log: &Writer) -> Result<State> {
     let weights = Digest(loaded.params.digest()?).to_string();
-    Ok(State { version: 1, step, trajectory_bytes: log.bytes(), trajectory_checksum: log.checksum(), weights })
+    let (trajectory_bytes, trajectory_checksum) = (log.bytes(), log.checksum());
+    Ok(State { version: 1, step, trajectory_bytes, trajectory_checksum, weights, optimizer: None })
 }
 
 /// Scores examples for the log.

@@ -43,11 +43,11 @@ impl Session<'_> {
                 Ok(true) => {}
                 Ok(false) => return Ok(None),
                 // A pass was broken off: what it belonged to is done again at the resume.
-                Err(error) if error.is_stop() => return Ok(Some(self.end_early()?)),
+                Err(error) if error.is_stop() => return Ok(Some(self.end_early(stepper)?)),
                 Err(error) => return Err(error),
             }
             if let Some(reason) = self.stop.now() {
-                self.end_early()?;
+                self.end_early(stepper)?;
                 return Ok(Some(reason));
             }
         }
@@ -59,7 +59,7 @@ impl Session<'_> {
         if self.history.done >= self.config.steps {
             return Ok(false);
         }
-        self.checkpoint_if_due()?;
+        self.checkpoint_if_due(stepper)?;
         let (start, rows) = (Instant::now(), self.engine.counts());
         let report = stepper.step(self.history.done, self.log)?;
         self.history.done += 1;
@@ -70,6 +70,7 @@ impl Session<'_> {
             total: self.config.steps,
             loss: report.loss,
             projected: report.projected,
+            tilt: report.tilt,
             lr: report.lr,
             forwards: self.history.all_forwards(),
             seconds: start.elapsed().as_secs_f64(),
@@ -125,17 +126,17 @@ impl Session<'_> {
         // Weights must not outlive the steps that made them.
         self.log.sync()?;
         // A disk that is full now may have room later; the log can rebuild these weights in any case.
-        match self.state(step).and_then(|state| state.save(&path, self.loaded)) {
+        match self.state(step).and_then(|state| state.save(&path, self.loaded, &[])) {
             Ok(()) => self.watch.event(&Event::Saved { step, what: "best".to_owned(), path }),
             Err(error) => self.warn(&format!("The best weights so far could not be saved; training goes on. {error}")),
         }
         Ok(())
     }
 
-    fn checkpoint_if_due(&mut self) -> Result<()> {
+    fn checkpoint_if_due(&mut self, stepper: &Stepper<'_>) -> Result<()> {
         let step = self.history.done;
         if step > 0 && step.is_multiple_of(self.config.save.every.max(1)) {
-            self.checkpoint()?;
+            self.checkpoint(stepper)?;
         }
         Ok(())
     }
@@ -144,13 +145,14 @@ impl Session<'_> {
     ///
     /// # Errors
     /// The log can't be synced: then no more steps can be logged either.
-    fn checkpoint(&mut self) -> Result<()> {
+    fn checkpoint(&mut self, stepper: &Stepper<'_>) -> Result<()> {
         let step = self.history.done;
         if self.saved == Some(step) {
             return Ok(());
         }
         self.log.sync()?;
-        match self.state(step).and_then(|state| self.run.checkpoints().save(&state, self.loaded)) {
+        let optimizer = stepper.method.optimizer.state(&self.loaded.params)?;
+        match self.state(step).and_then(|state| self.run.checkpoints().save(&state, self.loaded, &optimizer)) {
             Ok(path) => {
                 self.saved = Some(step);
                 self.watch.event(&Event::Saved { step, what: "checkpoint".to_owned(), path });
@@ -168,9 +170,9 @@ impl Session<'_> {
         state(self.loaded, step, self.log)
     }
 
-    fn end_early(&mut self) -> Result<Stopped> {
+    fn end_early(&mut self, stepper: &Stepper<'_>) -> Result<Stopped> {
         if self.history.done > 0 {
-            self.checkpoint()?;
+            self.checkpoint(stepper)?;
         }
         Ok(self.stop.now().unwrap_or(Stopped::Asked))
     }

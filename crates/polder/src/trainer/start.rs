@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use polder_optim::trajectory::{Digest, DroppedTail, Evaluation, Header, Record, Replay, Trajectory};
+use polder_optim::trajectory::{Digest, DroppedTail, Evaluation, Header, Method as Entry, Record, Replay, Trajectory};
+use polder_optim::{Optimizer, optimizer_from};
 use polder_perturb::ParamSet;
 
-use super::method::with_moves;
+use super::method::moves_of;
 use super::scores::FINAL;
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -89,9 +90,20 @@ pub(crate) fn dropped_tail(tail: &DroppedTail) -> String {
     format!("The trajectory's last {bytes} bytes (from byte {offset}) are not valid and left out ({why})")
 }
 
-/// Loads the weights that a run goes on from, and how many steps they have behind them.
+/// What a run goes on from.
+pub(super) struct Start {
+    /// The weights.
+    pub(super) model: Model,
+    /// How many steps they have behind them.
+    pub(super) from: u64,
+    /// The optimiser with its state after those steps; `None` at the base weights.
+    optimizer: Option<Box<dyn Optimizer>>,
+}
+
+/// Loads the weights that a run goes on from.
 ///
-/// The latest saved weights that the log covers and whose digest is right; the base weights where there are none.
+/// The latest saved weights that the log covers and whose digests are right, with the optimiser's state; the base weights
+/// where there are none.
 ///
 /// # Errors
 /// The base weights can't be loaded.
@@ -100,17 +112,30 @@ pub(super) fn load_latest(
     run: &RunFolder,
     log: Option<&Trajectory>,
     watch: &mut dyn Observer,
-) -> Result<(Model, u64)> {
-    for (path, state) in log.map_or_else(Vec::new, |log| saved(run, log)) {
-        match load_saved(&path, &state, config) {
-            Ok(model) => return Ok((model, state.step)),
-            Err(error) => {
-                let text = format!("The weights of step {} are passed over: {error}", state.step);
-                watch.event(&Event::Note { text });
+) -> Result<Start> {
+    if let Some(log) = log {
+        for (path, state) in saved(run, log) {
+            let loaded = load_saved(&path, &state, config)
+                .and_then(|model| Ok((optimizer_of(&path, &state, log, &model.loaded.params)?, model)));
+            match loaded {
+                Ok((optimizer, model)) => return Ok(Start { model, from: state.step, optimizer: Some(optimizer) }),
+                Err(error) => {
+                    let text = format!("The weights of step {} are passed over: {error}", state.step);
+                    watch.event(&Event::Note { text });
+                }
             }
         }
     }
-    Ok((load_base(config)?, 0))
+    Ok(Start { model: load_base(config)?, from: 0, optimizer: None })
+}
+
+/// The optimiser of a run with the state that was saved with these weights.
+fn optimizer_of(path: &Path, state: &State, log: &Trajectory, params: &ParamSet) -> Result<Box<dyn Optimizer>> {
+    let Entry { name, settings } = &log.header().optimizer;
+    let mut optimizer = optimizer_from(name, settings)?;
+    let tensors = state.optimizer(path)?;
+    optimizer.restore(params, &mut |name| tensors.iter().find(|(n, _)| n == name).map(|(_, t)| t.clone()))?;
+    Ok(optimizer)
 }
 
 /// Loads the base weights of a configuration.
@@ -138,28 +163,33 @@ pub(super) fn load_saved(path: &Path, state: &State, config: &Config) -> Result<
 }
 
 /// The saved weights that a log covers, the latest first.
+///
+/// `best` has no state of the optimiser, so a run whose optimiser has one can't go on from there.
 fn saved(run: &RunFolder, log: &Trajectory) -> Vec<(PathBuf, State)> {
     let of = |path: PathBuf| State::read(&path).map(|state| (path, state));
     let mut all: Vec<(PathBuf, State)> = run.checkpoints().list().into_iter().map(|c| (c.path, c.state)).collect();
     all.extend(of(run.last()));
-    all.extend(of(run.best()));
+    let stateful = all.iter().any(|(_, state)| state.optimizer.is_some());
+    all.extend(of(run.best()).filter(|_| !stateful));
     all.retain(|(_, state)| state.belongs_to(log));
     all.sort_by_key(|(_, state)| std::cmp::Reverse(state.step));
     all
 }
 
-/// Brings weights of step `from` to the end of the log.
+/// Brings weights to the end of the log, and gives the optimiser with its state there.
 ///
 /// # Errors
 /// The header is not that of this run; the base weights are others; a step can't be applied.
-pub(super) fn catch_up(params: &ParamSet, from: u64, log: &Trajectory, header: &Header) -> Result<()> {
+pub(super) fn catch_up(start: &mut Start, log: &Trajectory, header: &Header) -> Result<Box<dyn Optimizer>> {
     check_headers(log.header(), header)?;
-    let mut replay = Replay::new(log)?.map_optimizer(|optimizer| with_moves(log.header(), optimizer));
-    if from == 0 {
-        replay.check_base(params)?;
+    let mut replay = Replay::new(log)?.preceded_by(moves_of(log.header())?);
+    let params = &start.model.loaded.params;
+    match start.optimizer.take() {
+        Some(optimizer) => replay = replay.with_optimizer(optimizer),
+        None => replay.check_base(params)?,
     }
-    replay.run(params, from..log.steps(), &mut |_| {})?;
-    Ok(())
+    replay.run(params, start.from..log.steps(), &mut |_| {})?;
+    Ok(replay.into_optimizer())
 }
 
 /// Says which parameters may change.

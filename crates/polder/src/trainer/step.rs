@@ -1,7 +1,7 @@
 //! One step of the algorithm.
 
 use polder_optim::trajectory::{Record, Step, Writer};
-use polder_optim::{Batch, Objective, StepContext, rounding_seed, step_seeds};
+use polder_optim::{Batch, Estimate, Objective, StepContext, Tilt, rounding_seed, step_seeds};
 use polder_perturb::{ParamSet, Seed};
 
 use super::method::Method;
@@ -16,6 +16,8 @@ pub struct StepReport {
     pub loss: f64,
     /// The slope along each direction, in nats.
     pub projected: Vec<f64>,
+    /// What tilting made of the directions, where they were tilted.
+    pub tilt: Option<Tilt>,
     /// The learning rate.
     pub lr: f64,
     /// Forward passes of a whole batch that it took.
@@ -39,10 +41,11 @@ impl Stepper<'_> {
     pub(super) fn step(&mut self, step: u64, log: &mut Writer) -> Result<StepReport> {
         let Self { seed, total, method, objective, params } = self;
         let elements = params.trainable_elements();
-        let context = StepContext { step, total: *total, batch: Batch(step), elements };
         let lr = method.schedule.lr(method.optimizer.learning_rate(), step, *total);
 
         let seeds = step_seeds(*seed, step, method.estimator.directions());
+        let lengths = method.lengths(params, &seeds);
+        let context = StepContext { step, total: *total, batch: Batch(step), elements, lengths: &lengths };
         let probes = method.estimator.probes(&context, &seeds);
         let losses = objective.losses(context.batch, &probes).map_err(polder_optim::Error::from)?;
         let estimate = method.estimator.combine(&context, &seeds, &losses)?;
@@ -51,6 +54,7 @@ impl Stepper<'_> {
         method.optimizer.apply(params, &method.mode, &applied)?;
 
         let forwards = objective.forwards(losses.points.len());
-        Ok(StepReport { step, loss: estimate.loss, projected: estimate.projected, lr, forwards })
+        let Estimate { loss, projected, tilt, .. } = estimate;
+        Ok(StepReport { step, loss, projected, tilt, lr, forwards })
     }
 }
