@@ -3,6 +3,7 @@
 //! | module | what is there | costs |
 //! | --- | --- | --- |
 //! | [`stability`] | the critical step of a spectrum, exactly or between bounds; the learning rate that a trace advises | nothing |
+//! | [`theory`] | the proved rates towards flat minima, term by term; the tilted loss of a quadratic | nothing |
 //!
 //! Nothing here changes a weight. Every measured number has its standard error and its cost; probes take directions
 //! that training never takes ([`ProbeSeeds`]).
@@ -26,6 +27,7 @@ mod error;
 mod measured;
 mod seeds;
 pub mod stability;
+pub mod theory;
 
 pub use error::{Error, Result};
 pub use measured::{Measured, Precision};
