@@ -5,6 +5,7 @@
 //! | [`stability`] | the critical step of a spectrum, exactly or between bounds; the learning rate that a trace advises | nothing |
 //! | [`theory`] | the proved rates towards flat minima, term by term; the tilted loss of a quadratic | nothing |
 //! | [`probe`] | Hessian trace, expected and tilted sharpness, slices; a trace that training feeds as it goes | forward passes |
+//! | [`curvature`] | top eigenvalue, trace and commutator with a preconditioner, for objectives that have gradients | gradients |
 //!
 //! Nothing here changes a weight. Every measured number has its standard error and its cost; probes take directions
 //! that training never takes ([`ProbeSeeds`]).
@@ -49,6 +50,7 @@
 //! ```
 
 mod bisection;
+pub mod curvature;
 mod error;
 mod measured;
 pub mod probe;
