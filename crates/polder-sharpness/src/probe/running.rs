@@ -12,9 +12,9 @@ use crate::measured::Measured;
 /// The Hessian trace as an exponentially weighted mean over training's own probes.
 ///
 /// A two-point step reads f(θ ± εu); with f(θ) on the same minibatch, one forward pass more, each direction gives a
-/// sample `(f₊ + f₋ − 2f)/ε²`. A sample k samples ago has the weight γᵏ with `γ = 1 − 1/memory`. With weights w and
-/// W = Σw the mean is `Σwx/W`, its squared standard error `s²·Σw²/W²`, with `s² = Σw(x − mean)²/(W − Σw²/W)`, the
-/// unbiased variance of independent samples; a drift of the trace within the memory is not in it. The noise of minibatches is in
+/// sample `(f₊ + f₋ − 2f)/ε²`. A sample k samples ago has the weight γᵏ with `γ = 1 − 1/memory`. With weights w and W =
+/// Σw the mean is `Σwx/W`, its squared standard error `s²·Σw²/W²`, with `s² = Σw(x − mean)²/(W − Σw²/W)`, the unbiased
+/// variance of independent samples; a drift of the trace within the memory is not in it. The noise of minibatches is in
 /// it where each step has its own. Source: the estimator as in [`TraceProbe`](super::TraceProbe); the weighting after
 /// West, Comm. ACM 22 (1979) 532.
 ///

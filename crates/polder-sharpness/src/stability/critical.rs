@@ -15,8 +15,8 @@ use crate::error::Result;
 /// ```
 ///
 /// with q queries, κ = 1 (Gaussian) or d/(d+2) (sphere of radius √d); for frozen Adam 2 stands for 2(1−β), β₁ for β,
-/// and the spectrum must be that of `P⁻¹H` ([`Spectrum::preconditioned`]). For signs on a diagonal Hessian c₁ = 1 − 1/q and
-/// c₂ = 1/q. In units of weight squared a nat; found to a few roundings.
+/// and the spectrum must be that of `P⁻¹H` ([`Spectrum::preconditioned`]). For signs on a diagonal Hessian c₁ = 1 − 1/q
+/// and c₂ = 1/q. In units of weight squared a nat; found to a few roundings.
 ///
 /// Source: Song et al., "Zeroth-Order Optimization at the Edge of Stability", arXiv 2604.14669, Theorems 1 to 3 (q = 1,
 /// Gaussian); the other q and laws are our extension.
