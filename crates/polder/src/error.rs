@@ -141,6 +141,21 @@ pub enum Error {
         /// The patterns.
         patterns: String,
     },
+    /// A learning rate is to be measured for a method whose stability the trace does not decide.
+    #[error(
+        "`lr` = \"auto\" does not work with the optimiser `{optimizer}` and the estimator `{estimator}`: the Hessian's trace \
+         does not decide which of its steps are stable\n\
+         hint: give a number, or take `sgd` or `momentum` with an estimator that does not normalise"
+    )]
+    NoAutoRate {
+        /// The optimiser.
+        optimizer: String,
+        /// The estimator.
+        estimator: String,
+    },
+    /// A probe of the loss around the weights failed.
+    #[error(transparent)]
+    Sharpness(Box<polder_sharpness::Error>),
     /// The place for an output is taken.
     #[error("`{}` is there already and is not empty\nhint: name another folder", path.display())]
     OutputExists {
@@ -203,6 +218,12 @@ impl From<polder_tasks::Error> for Error {
 impl From<polder_optim::Error> for Error {
     fn from(error: polder_optim::Error) -> Self {
         Self::Optim(Box::new(error))
+    }
+}
+
+impl From<polder_sharpness::Error> for Error {
+    fn from(error: polder_sharpness::Error) -> Self {
+        Self::Sharpness(Box::new(error))
     }
 }
 

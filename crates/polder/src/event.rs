@@ -40,6 +40,20 @@ pub enum Event {
         /// Token rows that this step ran, once for each point.
         tokens: u64,
     },
+    /// The Hessian's trace was sampled along with a step.
+    Trace {
+        /// How many steps are done.
+        step: u64,
+        /// Forward passes of a whole batch so far.
+        forwards: u64,
+        /// Its running mean, in nats a unit of weight squared.
+        trace: f64,
+        /// The mean's standard error.
+        error: f64,
+        /// The trace beyond which steps of this rate grow, `2/lr` for one direction; absent where the trace does not decide.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        edge: Option<f64>,
+    },
     /// An evaluation begins.
     Evaluating {
         /// How many steps are done.

@@ -25,6 +25,7 @@ pub mod replay;
 pub mod report;
 pub mod run;
 pub mod scoring;
+pub mod sharpness;
 pub mod timed;
 pub mod trainer;
 

@@ -146,3 +146,126 @@ fn a_plan_states_the_state_of_each_optimiser() {
     assert_eq!(state(&["optimizer.adam={}"]), (8, 2));
     assert_eq!(state(&["optimizer.adam={state = 'bf16'}"]), (4, 2));
 }
+
+/// The events of a kind in a run's metrics.
+fn events(run: &Path, kind: &str) -> Vec<serde_json::Value> {
+    metrics(run).into_iter().filter(|m| m["kind"] == kind).collect()
+}
+
+/// The embedded model and data: trained weights, whose loss curves upwards.
+fn embedded() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/reviews.toml")
+}
+
+#[test]
+fn a_measured_rate_is_measured_once() {
+    let (place, config) = (Place::llama(), embedded());
+    let method = ["optimizer.sgd.lr=auto", "auto.precision=0.3", "eval.limit=8", "task.dev=8", "eval.every=4"];
+    let whole = place.path("whole");
+    let mut args = vec!["train", str(&config), "--run", str(&whole), "--set", "steps=8"];
+    method.iter().for_each(|set| args.extend(["--set", set]));
+    let said = text(&succeed(&args).stderr);
+    assert!(said.contains("The learning rate is ") && said.contains("trace of the Hessian"), "{said}");
+    let rates: Vec<f64> = events(&whole, "step").iter().map(|m| m["lr"].as_f64().unwrap()).collect();
+    // The configuration that ships has 1e-4, found by trying.
+    assert!(rates[0] > 2e-5 && rates[0] < 5e-4 && rates.iter().all(|lr| *lr == rates[0]), "{rates:?}");
+    // A run in two parts has the rate in its log; so has its replay.
+    train(&place, &config, "pieces", 4, &method);
+    let pieces = train(&place, &config, "pieces", 8, &method);
+    assert_eq!(weights(&whole.join("final")), weights(&pieces.join("final")));
+    let out = place.path("replayed");
+    succeed(&["replay", str(&whole), "--out", str(&out)]);
+    assert_eq!(weights(&whole.join("final")), weights(&out));
+    // Half the share, half the rate; half of that again with momentum 0.5 and twice with two directions, about.
+    let rate = |run: &str, more: &[&str]| {
+        let run = train(&place, &config, run, 1, &[&method[..], more].concat());
+        events(&run, "step")[0]["lr"].as_f64().unwrap()
+    };
+    assert!((rate("half", &["auto.share=0.025"]) / rates[0] - 0.5).abs() < 1e-12, "{rates:?}");
+    let two = rate("two", &["estimator.two-point.directions=2"]) / rates[0];
+    assert!((two - 1.5).abs() < 1e-9, "2q/((q+2)T) with q = 2 over q = 1: {two}");
+}
+
+#[test]
+fn a_rate_that_cannot_be_measured_is_refused() {
+    let (place, config) = place();
+    for refused in ["optimizer.adam.lr=auto", "estimator.one-sided.normalize=true"] {
+        let run = place.path("refused");
+        let mut args = vec!["train", str(&config), "--run", str(&run), "--set", "optimizer.sgd.lr=auto"];
+        args.extend(["--set", refused]);
+        assert!(fail(&args).contains("`lr` = \"auto\" does not work with"), "{refused}");
+    }
+    // Random weights curve downwards.
+    let run = place.path("random");
+    let said = fail(&["train", str(&config), "--run", str(&run), "--set", "optimizer.sgd.lr=auto"]);
+    assert!(said.contains("is not clear of zero") && said.contains("hint: "), "{said}");
+}
+
+#[test]
+fn a_trace_that_is_followed_changes_no_weight_and_goes_on_at_a_resume() {
+    let (place, config) = place();
+    let plain = train(&place, &config, "plain", 30, &["optimizer.sgd.lr=1e-3"]);
+    let method = ["optimizer.sgd.lr=1e-3", "trace={ every = 1, memory = 20 }"];
+    let whole = train(&place, &config, "whole", 30, &method);
+    assert_eq!(weights(&plain.join("final")), weights(&whole.join("final")));
+    let traces = events(&whole, "trace");
+    assert_eq!(traces.len(), 30 - 15, "told of from the sixteenth on");
+    let last = traces.last().unwrap();
+    assert!(last["edge"].as_f64().unwrap() == 2.0 / f64::from(1e-3f32) || last["edge"] == 2000.0, "{last}");
+    assert!(last["error"].as_f64().unwrap() > 0.0);
+    // One forward pass more a step.
+    let forwards = |run: &Path| events(run, "step").last().unwrap()["forwards"].as_u64().unwrap();
+    assert_eq!(forwards(&whole), forwards(&plain) + 30);
+    train(&place, &config, "pieces", 11, &method);
+    let pieces = train(&place, &config, "pieces", 30, &method);
+    let values =
+        |run: &Path| events(run, "trace").iter().map(|m| (m["step"].clone(), m["trace"].clone())).collect::<Vec<_>>();
+    assert_eq!(values(&whole), values(&pieces));
+    // Near the edge it says so: the embedded model at fifty times its rate.
+    let (near, config_near) = (place.path("near"), embedded());
+    let sets = ["steps=40", "eval.limit=8", "task.dev=8", "optimizer.sgd.lr=5e-3", "trace.every=1"];
+    let mut args = vec!["train", str(&config_near), "--run", str(&near)];
+    sets.iter().for_each(|set| args.extend(["--set", set]));
+    let said = text(&succeed(&args).stderr);
+    assert!(
+        said.contains("the Hessian's trace is ") && said.contains("beyond which steps of this rate grow"),
+        "{said}"
+    );
+    let run = place.path("refused");
+    let one = ["train", str(&config), "--run", str(&run), "--set", "estimator.one-sided={}", "--set", method[1]];
+    assert!(fail(&one).contains("`trace.every`"));
+}
+
+#[test]
+fn sharpness_of_a_run_and_of_a_configuration_is_measured() {
+    let (place, config) = place();
+    let run = train(&place, &config, "run", 5, &["optimizer.sgd.lr=1e-3"]);
+    let measured = |args: &[&str]| -> serde_json::Value {
+        let all = [&["sharpness"], args, &["--json", "--quiet", "--probes", "40", "--rows", "12"]].concat();
+        serde_json::from_slice(&succeed(&all).stdout).unwrap()
+    };
+    let of_run = measured(&[str(&run)]);
+    let of_base = measured(&[str(&config)]);
+    let sharp = |v: &serde_json::Value| v[0]["sharpness"].clone();
+    assert_ne!(sharp(&of_run)["loss"], sharp(&of_base)["loss"]);
+    assert_eq!(sharp(&of_run)["forwards"], 81);
+    assert_eq!(of_run[0]["lr"], 1e-3);
+    assert!(of_run[0]["stands"]["edge"].as_f64().unwrap() > 1999.0);
+    // Traces of parts add up to that of the whole; so do squared gradients.
+    let parts = measured(&[str(&config), "--weights", "*mlp*", "--weights", "*self_attn*"]);
+    assert_eq!(parts.as_array().unwrap().len(), 2);
+    let elements = |i: usize| parts[i]["sharpness"]["elements"].as_u64().unwrap();
+    assert!(elements(0) > 0 && elements(1) > 0);
+    assert!(sharp(&of_base)["gradient_squared"]["value"].as_f64().unwrap() > 0.0);
+    let said = text(&succeed(&["sharpness", str(&run), "--probes", "20", "--rows", "4"]).stdout);
+    assert!(["trace ", "gradient²", "edge ", "cost "].iter().all(|word| said.contains(word)), "{said}");
+    for (args, part) in [
+        (["--delta", "0"], "`delta`"),
+        (["--tilt=-1", "--quiet"], "`tilt`"),
+        (["--weights", "nothing.here"], "no parameter fits"),
+        (["--precision", "0"], "`precision`"),
+    ] {
+        let said = fail(&[&["sharpness", str(&config), "--rows", "4"], &args[..]].concat());
+        assert!(said.contains(part), "{args:?}: {said}");
+    }
+}

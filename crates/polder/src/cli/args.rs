@@ -27,6 +27,8 @@ pub(super) enum Command {
     Predict(PredictArgs),
     /// Rebuild a run's weights from the base model and the trajectory, bit for bit
     Replay(ReplayArgs),
+    /// Measure how sharp the loss is around a model's weights, and where a run stands against its edge of stability
+    Sharpness(SharpnessArgs),
     /// Time steps of random weights of a given shape on this machine, and how their cost grows
     Bench(BenchArgs),
 }
@@ -158,6 +160,51 @@ pub(super) struct ReplayArgs {
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
     /// Print errors only
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SharpnessArgs {
+    /// A run folder, or a configuration (TOML), whose model and training rows are taken
+    pub(super) subject: PathBuf,
+    /// Change a key of the configuration, as `polder train` does
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(super) sets: Vec<String>,
+    /// The weights to look at [default: a run's best, a configuration's model]
+    #[arg(long, value_name = "MODEL")]
+    pub(super) model: Option<PathBuf>,
+    /// Most directions to measure along; two forward passes each, and one more
+    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(2..=1 << 20))]
+    pub(super) probes: u32,
+    /// Stop at this relative standard error of the trace
+    #[arg(long, value_name = "SHARE")]
+    pub(super) precision: Option<f64>,
+    /// Distance of the points from the weights, in multiples of a direction
+    #[arg(long, value_name = "DELTA", default_value = "1e-3")]
+    pub(super) delta: f64,
+    /// Training rows that the loss is the mean of
+    #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) rows: u32,
+    /// Tilt of the tilted sharpness, in 1/nats
+    #[arg(long, value_name = "T", default_value = "1")]
+    pub(super) tilt: f64,
+    /// Law of the directions: rademacher (less noise) or gaussian
+    #[arg(long, value_name = "LAW", default_value = "rademacher")]
+    pub(super) law: polder_perturb::Law,
+    /// Seed of the rows and directions
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(super) seed: u64,
+    /// Only weights whose names fit a pattern (`*` any text, `?` one character); several, to compare them
+    #[arg(long = "weights", value_name = "PATTERN")]
+    pub(super) weights: Vec<String>,
+    /// Worker threads [default: the machine's cores]; results do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) threads: Option<u16>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Print results only
     #[arg(long, short)]
     pub(super) quiet: bool,
 }

@@ -11,6 +11,7 @@ mod predict;
 mod progress;
 mod replay;
 mod samples;
+mod sharpness;
 mod subject;
 mod train;
 
@@ -45,6 +46,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Sharpness(arguments) => sharpness::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     match ended {

@@ -68,7 +68,7 @@ impl Subject {
 }
 
 /// The configuration in a run's plan.
-fn plan_of(run: &Path) -> Result<Config> {
+pub(super) fn plan_of(run: &Path) -> Result<Config> {
     let path = run.join("plan.json");
     let text = std::fs::read_to_string(&path).with_context(|| format!("can't read `{}`", path.display()))?;
     let mut json: serde_json::Value =

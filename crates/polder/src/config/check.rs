@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Result;
 use super::error::ConfigError;
-use super::method::{AUTO, Auto, Constant, Cosine, Estimator, Law, Linear, Optimizer, Rate, Schedule};
+use super::method::{AUTO, Auto, Constant, Cosine, Estimator, Law, Linear, Optimizer, Rate, Schedule, Trace};
 use super::source::{Source, is_task_file};
 use super::types::{
     Arithmetic, Batch, Config, Device, EvalConfig, ModelConfig, OptionSource, Probe, Rounding, Save, TaskConfig,
@@ -28,7 +28,7 @@ const HIGHEST_SEED: u64 = i64::MAX as u64;
 pub(super) fn config(s: &Source) -> Result<Config> {
     let steps = s.integer("steps", 0, MOST_STEPS)?.unwrap_or(2000);
     let eval = eval(s, steps)?;
-    let optimizer = optimizer(s)?;
+    let (estimator, optimizer) = (estimator(s)?, optimizer(s)?);
     Ok(Config {
         seed: s.integer("seed", 0, HIGHEST_SEED)?.unwrap_or(0),
         steps,
@@ -48,7 +48,8 @@ pub(super) fn config(s: &Source) -> Result<Config> {
         save: Save { every: s.integer("save.every", 1, MOST_STEPS)?.unwrap_or(eval.every) },
         model: model(s)?,
         task: task(s)?,
-        estimator: estimator(s)?,
+        trace: trace(s, &estimator)?,
+        estimator,
         auto: auto(s, optimizer.lr)?,
         optimizer,
         schedule: schedule(s, steps)?,
@@ -229,10 +230,24 @@ fn auto(s: &Source, lr: Rate) -> Result<Option<Auto>> {
     let probes = s.count("auto.probes", 2, MOST_PROBES)?;
     let precision = s.number("auto.precision", "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?;
     Ok((lr == Rate::Auto).then(|| Auto {
-        share: share.unwrap_or(0.5),
-        probes: probes.unwrap_or(64),
-        precision: precision.unwrap_or(0.1),
+        share: share.unwrap_or(Auto::DEFAULT.share),
+        probes: probes.unwrap_or(Auto::DEFAULT.probes),
+        precision: precision.unwrap_or(Auto::DEFAULT.precision),
     }))
+}
+
+/// Whether the trace is followed; it needs both sides of directions as they are drawn.
+fn trace(s: &Source, estimator: &Estimator) -> Result<Option<Trace>> {
+    let every = s.integer("trace.every", 0, MOST_STEPS)?.unwrap_or(0);
+    let memory = s.number("trace.memory", "above 1", |x| x > 1.0)?.unwrap_or(100.0);
+    if every == 0 {
+        return Ok(None);
+    }
+    let is = |key: &str, word: &str| estimator.settings.get(key).and_then(Value::as_str) == Some(word);
+    if estimator.name == "one-sided" || is("sides", "one") || is("scaling", "sphere") {
+        return Err(s.refuse("trace.every", "0 unless the estimator reads both sides of plain directions"));
+    }
+    Ok(Some(Trace { every, memory }))
 }
 
 fn schedule(s: &Source, steps: u64) -> Result<Schedule> {

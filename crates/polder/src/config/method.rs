@@ -150,6 +150,24 @@ pub struct Auto {
     pub precision: f64,
 }
 
+impl Auto {
+    /// A twentieth of the bound, from at most 64 directions, to a tenth.
+    ///
+    /// The bound is that of a full batch. The noise of minibatches moves weights in all directions, also where the loss is
+    /// flat, and asks for far less: CONFIG.md has the measurements.
+    pub const DEFAULT: Self = Self { share: 0.05, probes: 64, precision: 0.1 };
+}
+
+/// The trace of the Hessian, followed along a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trace {
+    /// Every so many steps one forward pass more is made, at the weights themselves.
+    pub every: u64,
+    /// How many directions the mean remembers, about.
+    pub memory: f64,
+}
+
 /// The learning rate over the steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -20,7 +20,7 @@ use std::path::Path;
 
 pub use error::{ConfigError, Place, Spot};
 pub use keys::{Key, Kind, keys, nearest};
-pub use method::{Auto, Constant, Cosine, Estimator, Law, Linear, Optimizer, Rate, Schedule};
+pub use method::{Auto, Constant, Cosine, Estimator, Law, Linear, Optimizer, Rate, Schedule, Trace};
 pub use polder_models::StorageType as Storage;
 pub use polder_tasks::Split;
 pub use types::{

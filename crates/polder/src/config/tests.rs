@@ -169,6 +169,8 @@ const OTHER: &[(&str, &str)] = &[
     ("auto.share", "0.25"),
     ("auto.probes", "7"),
     ("auto.precision", "0.25"),
+    ("trace.every", "7"),
+    ("trace.memory", "7"),
     ("schedule.constant.warmup", "7"),
     ("schedule.linear.warmup", "7"),
     ("schedule.linear.end", "0.5"),
@@ -185,8 +187,12 @@ const OTHER: &[(&str, &str)] = &[
 fn every_key_is_read() {
     let base = "[model]\npath = \"m0\"\n[task]\nname = \"sst2\"\n";
     for key in keys() {
-        // How a rate is measured is read where it is.
-        let lr = if key.name.starts_with("auto.") { "optimizer.sgd.lr=auto" } else { "seed=0" };
+        // How something is measured is read where it is.
+        let lr = match key.name.split_once('.') {
+            Some(("auto", _)) => "optimizer.sgd.lr=auto",
+            Some(("trace", "memory")) => "trace.every=1",
+            _ => "seed=0",
+        };
         let start = parse(base, &["device=cpu", lr]).unwrap();
         let (_, value) = OTHER.iter().find(|(name, _)| *name == key.name).expect("a value for every key");
         let set = format!("{}={value}", key.name);
@@ -224,6 +230,7 @@ fn settings_of_methods_are_checked_by_their_own_rules() {
         ("optimizer.momentum.window=0", ["`optimizer.momentum.window` is 0", "1 to 4096"]),
         ("optimizer.adam.state=f16", ["`optimizer.adam.state` is \"f16\"", "\"f32\" or \"bf16\""]),
         ("optimizer.sgd.lr=fast", ["`optimizer.sgd.lr`: a number is expected", "--set optimizer.sgd.lr=fast"]),
+        ("trace={ every = 1, memory = 1 }", ["`trace.memory` is 1", "above 1"]),
         ("auto.share=2", ["`auto.share` is 2", "at most 1"]),
     ] {
         let said = report(GOOD, &[set]);

@@ -6,7 +6,7 @@ use polder_models::StorageType;
 use polder_tasks::{LossKind, Split};
 use serde::{Deserialize, Serialize};
 
-use super::method::{Auto, Estimator, Optimizer, Schedule};
+use super::method::{Auto, Estimator, Optimizer, Schedule, Trace};
 
 /// A run, as asked for. Paths are absolute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ pub struct Config {
     /// How a learning rate is found where the optimiser's is `"auto"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto: Option<Auto>,
+    /// How the Hessian's trace is followed, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
     /// The learning rate over the steps.
     pub schedule: Schedule,
     /// Evaluations.

@@ -40,9 +40,9 @@ impl MetricsLog {
 }
 
 impl Observer for MetricsLog {
-    /// Writes steps and evaluations. A line that can't be written is left out: the trajectory has its numbers.
+    /// Writes steps, traces and evaluations. A line that can't be written is left out: the trajectory has its numbers.
     fn event(&mut self, event: &Event) {
-        if matches!(event, Event::Step { .. } | Event::Evaluated { .. })
+        if matches!(event, Event::Step { .. } | Event::Trace { .. } | Event::Evaluated { .. })
             && let Ok(line) = serde_json::to_value(event)
         {
             let _ = self.line(&line);
@@ -55,6 +55,8 @@ impl Observer for MetricsLog {
 pub struct Written {
     /// The last step that has a line.
     pub steps: u64,
+    /// The last step that has a line of the trace.
+    pub traces: u64,
     /// The scores that have a line: steps done, and what was evaluated.
     pub scores: HashSet<(u64, String)>,
 }
@@ -78,6 +80,9 @@ pub fn cut_metrics(path: &Path, done: u64) -> Result<Written> {
         let Some(step) = value.get("step").and_then(Value::as_u64).filter(|step| *step <= done) else { continue };
         match value.get("split").and_then(Value::as_str) {
             Some(split) => _ = written.scores.insert((step, split.to_owned())),
+            None if value.get("kind").and_then(Value::as_str) == Some("trace") => {
+                written.traces = written.traces.max(step);
+            }
             None => written.steps = written.steps.max(step),
         }
         keep.extend_from_slice(line);

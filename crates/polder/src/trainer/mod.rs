@@ -10,12 +10,14 @@ mod session;
 mod start;
 mod step;
 mod stop;
+mod trace;
 
 use std::time::Instant;
 
 use polder_optim::Objective;
-use polder_optim::trajectory::{Durability, Trajectory, Writer};
+use polder_optim::trajectory::{Durability, Record, Trajectory, Writer};
 use polder_perturb::Seed;
+use serde_json::json;
 
 pub use data::{TaskData, task_of};
 pub use method::Method;
@@ -39,6 +41,7 @@ use finish::Ending;
 use session::Session;
 use start::{History, Start};
 use step::Stepper;
+use trace::TraceWatch;
 
 /// What a run is told besides its configuration.
 #[derive(Debug, Clone, Default)]
@@ -79,9 +82,12 @@ pub fn train(plan: &Plan, run: &RunFolder, options: &TrainOptions, watch: &mut d
         check_plan(&run.read_plan()?, &plan.to_json(), log.steps(), method::steps_bind(config)?)?;
     }
     let mut start = start::load_latest(config, run, log.as_ref(), watch)?;
-    let lr = rate::of(plan, log.as_ref().map(Trajectory::header), &start.model, watch)?;
+    let (lr, found) = rate::of(plan, log.as_ref().map(Trajectory::header), &start.model, &options.stop, watch)?;
     let mut method = Method::of(config, lr)?;
-    let (mut log, mut history) = open_log(plan, run, options, &mut start, &mut method, log)?;
+    let Opened { mut log, mut history, trace } = open_log(plan, run, options, &mut start, &mut method, log)?;
+    if let Some(found) = found {
+        log.append(&Record::Note(json!({ "kind": "rate", "found": found })))?;
+    }
     let (model, from) = (start.model, start.from);
     let mut metrics = MetricsLog::append_to(&run.metrics())?;
     let mut watch = Pair(&mut metrics, watch);
@@ -91,9 +97,9 @@ pub fn train(plan: &Plan, run: &RunFolder, options: &TrainOptions, watch: &mut d
         let engine = model.engine().in_arithmetic(plan.config.arithmetic.of_readers());
         // Scores are taken in f32, whatever the arithmetic of the steps.
         let scoring = model.engine();
-        let objective = objective(config, options, &engine, data, method.mode.law);
+        let objective = objective(config, &options.stop, &engine, data, method.mode.law);
         let (seed, params) = (Seed(config.seed), &model.loaded.params);
-        let mut stepper = Stepper { seed, total: config.steps, method, objective, params };
+        let mut stepper = Stepper { seed, total: config.steps, method, objective, params, trace };
         let saved = (from > 0 && from == history.done).then_some(from);
         let (loaded, engine, scoring, log) = (&model.loaded, &engine, &scoring, &mut log);
         let (history, stop, watch) = (&mut history, &options.stop, &mut watch as &mut dyn Observer);
@@ -120,6 +126,13 @@ pub fn train(plan: &Plan, run: &RunFolder, options: &TrainOptions, watch: &mut d
     Ok(stopped.map_or(Outcome::Finished, |reason| Outcome::Stopped { step: history.done, reason }))
 }
 
+/// A log that is being written, and what it says so far.
+struct Opened {
+    log: Writer,
+    history: History,
+    trace: Option<TraceWatch>,
+}
+
 /// Begins the log, or checks it and brings the weights to its end.
 fn open_log(
     plan: &Plan,
@@ -128,19 +141,21 @@ fn open_log(
     start: &mut Start,
     method: &mut Method,
     log: Option<Trajectory>,
-) -> Result<(Writer, History)> {
+) -> Result<Opened> {
     let header = method.header(&plan.config, &start.model.loaded.params, &plan.data)?;
     let opened = match log {
         Some(log) => {
             method.optimizer = start::catch_up(start, &log, &header)?;
             let (writer, log) = Writer::open_for_append(log.path(), Durability::Process)?;
-            restore::restore_metrics(run, &log, &plan.config, method, &start.model.loaded.params)?;
+            let trace = restore::restore_metrics(run, &log, &plan.config, method, &start.model.loaded.params)?;
             run.write_plan(&plan.to_json())?;
-            (writer, History::of(&log)?)
+            Opened { log: writer, history: History::of(&log)?, trace }
         }
         None => {
             run.write_plan(&plan.to_json())?;
-            (Writer::create(run.trajectory(), &header, Durability::Process)?, History::default())
+            let log = Writer::create(run.trajectory(), &header, Durability::Process)?;
+            let trace = TraceWatch::of(&plan.config, start.model.loaded.params.trainable_elements())?;
+            Opened { log, history: History::default(), trace }
         }
     };
     if let Some(text) = &options.config_text {
@@ -152,7 +167,7 @@ fn open_log(
 /// The loss of the configured task, probed as configured.
 fn objective<'a>(
     config: &Config,
-    options: &TrainOptions,
+    stop: &Stop,
     engine: &'a Engine<'a>,
     data: &'a TaskData,
     law: polder_perturb::Law,
@@ -162,7 +177,7 @@ fn objective<'a>(
     let layout = PassLayout { micro_batch: config.micro_batch, points: config.points_a_pass };
     let loss = PromptLoss::new(engine, &data.train, data.kind, batching, law, layout);
     match config.probe {
-        Probe::Read => Box::new(loss.stopped_by(options.stop.flag())),
+        Probe::Read => Box::new(loss.stopped_by(stop.flag())),
         // A step that is broken off would leave the weights moved.
         Probe::InPlace => Box::new(InPlace::new(loss, engine.params(), law)),
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::method::Method;
 use super::scores::{Choice, event};
 use super::start::History;
+use super::trace::TraceWatch;
 use crate::config::Config;
 use crate::error::Result;
 use crate::event::Event;
@@ -15,7 +16,7 @@ use crate::run::{MetricsLog, RunFolder, cut_metrics};
 
 /// Brings `metrics.jsonl` to the end of the log: lines after it go, lines that are missing come.
 ///
-/// The log does not know how long a step took and how many tokens it read, so these are null in a line made here.
+/// Gives the trace as the log has it. The log does not know how long a step took and how many tokens it read, so these are null in a line made here.
 ///
 /// # Errors
 /// Files that can't be read or written.
@@ -25,19 +26,20 @@ pub(super) fn restore_metrics(
     config: &Config,
     method: &Method,
     params: &ParamSet,
-) -> Result<()> {
+) -> Result<Option<TraceWatch>> {
     let written = cut_metrics(&run.metrics(), log.steps())?;
     let mut metrics = MetricsLog::append_to(&run.metrics())?;
     let choice = Choice::of(config)?;
     let mut history = History::default();
+    let mut trace = TraceWatch::of(config, params.trainable_elements())?;
     for record in log.records() {
         let record = record?;
+        let forwards = |history: &History, step: &Step| history.all_forwards() + step.losses.len() as u64;
         match &record {
             Record::Step(step) => {
                 history.done = step.step + 1;
                 if history.done > written.steps {
-                    let forwards = history.all_forwards() + step.losses.len() as u64;
-                    metrics.line(&line(step, config, method, params, forwards)?)?;
+                    metrics.line(&line(step, config, method, params, forwards(&history, step))?)?;
                 }
             }
             Record::Evaluation(score) if !written.scores.contains(&(history.done, score.name.clone())) => {
@@ -46,9 +48,15 @@ pub(super) fn restore_metrics(
             }
             _ => {}
         }
+        let so_far = if let Record::Step(step) = &record { forwards(&history, step) } else { 0 };
+        if let Some(event) = trace.as_mut().map(|t| t.hear(&record, so_far)).transpose()?.flatten()
+            && history.done > written.traces
+        {
+            metrics.line(&serde_json::to_value(event).unwrap_or_default())?;
+        }
         history.add(record);
     }
-    Ok(())
+    Ok(trace)
 }
 
 /// A step's line.

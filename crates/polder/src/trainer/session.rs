@@ -76,6 +76,14 @@ impl Session<'_> {
             seconds: start.elapsed().as_secs_f64(),
             tokens: self.engine.counts().since(rows).tokens,
         });
+        if let Some(Event::Trace { step, trace, error, edge, .. }) = report.trace {
+            let forwards = self.history.all_forwards();
+            let event = Event::Trace { step, forwards, trace, error, edge };
+            self.watch.event(&event);
+            if let Some(text) = stepper.trace.as_mut().and_then(|t| t.warning(&event)) {
+                self.warn(&text);
+            }
+        }
         Ok(true)
     }
 

@@ -8,6 +8,7 @@ use polder_perturb::ParamSet;
 
 use super::method::moves_of;
 use super::scores::FINAL;
+use super::trace::is_sample;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
@@ -44,7 +45,8 @@ impl History {
         match record {
             Record::Step(step) => self.forwards += step.losses.len() as u64,
             Record::Evaluation(evaluation) => self.evaluations.push(evaluation),
-            Record::Note(_) | Record::End(_) => {}
+            Record::Note(note) => self.forwards += u64::from(is_sample(&note)),
+            Record::End(_) => {}
         }
     }
 

@@ -5,7 +5,9 @@ use polder_optim::{Batch, Estimate, Objective, StepContext, Tilt, rounding_seed,
 use polder_perturb::{ParamSet, Seed};
 
 use super::method::Method;
+use super::trace::TraceWatch;
 use crate::error::Result;
+use crate::event::Event;
 
 /// What a step did.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +24,8 @@ pub struct StepReport {
     pub lr: f64,
     /// Forward passes of a whole batch that it took.
     pub forwards: u64,
+    /// What it says of the trace; its own count of forward passes is that of this step.
+    pub trace: Option<Event>,
 }
 
 /// Everything that a step needs.
@@ -31,6 +35,7 @@ pub(super) struct Stepper<'a> {
     pub(super) method: Method,
     pub(super) objective: Box<dyn Objective + 'a>,
     pub(super) params: &'a ParamSet,
+    pub(super) trace: Option<TraceWatch>,
 }
 
 impl Stepper<'_> {
@@ -39,7 +44,7 @@ impl Stepper<'_> {
     /// The record is in the log before the weights change; these live in memory only, so a run that is killed anywhere
     /// here loses at most this step.
     pub(super) fn step(&mut self, step: u64, log: &mut Writer) -> Result<StepReport> {
-        let Self { seed, total, method, objective, params } = self;
+        let Self { seed, total, method, objective, params, trace } = self;
         let elements = params.trainable_elements();
         let lr = method.schedule.lr(method.optimizer.learning_rate(), step, *total);
 
@@ -49,12 +54,18 @@ impl Stepper<'_> {
         let probes = method.estimator.probes(&context, &seeds);
         let losses = objective.losses(context.batch, &probes).map_err(polder_optim::Error::from)?;
         let estimate = method.estimator.combine(&context, &seeds, &losses)?;
+        let mut forwards = objective.forwards(losses.points.len());
+        if let Some(note) = trace.as_mut().map(|t| t.before(step, &mut **objective)).transpose()?.flatten() {
+            log.append(&note)?;
+            forwards += 1;
+        }
         let applied = method.optimizer.decide(&estimate, lr, rounding_seed(*seed, step))?;
-        log.append(&Record::Step(Step::new(&context, &applied, losses.means(), lr)))?;
+        let record = Record::Step(Step::new(&context, &applied, losses.means(), lr));
+        log.append(&record)?;
         method.optimizer.apply(params, &method.mode, &applied)?;
 
-        let forwards = objective.forwards(losses.points.len());
+        let trace = trace.as_mut().map(|t| t.hear(&record, forwards)).transpose()?.flatten();
         let Estimate { loss, projected, tilt, .. } = estimate;
-        Ok(StepReport { step, loss, projected, tilt, lr, forwards })
+        Ok(StepReport { step, loss, projected, tilt, lr, forwards, trace })
     }
 }

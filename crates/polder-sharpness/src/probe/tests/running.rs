@@ -40,10 +40,10 @@ fn a_training_loop_feeds_it_with_one_forward_pass_more_a_step() {
     let set = params(&[1.0, -1.0, 0.5, 2.0]);
     let hessian = [3.0, 1.0, 0.5, 2.0];
     let mut objective = Quadratic::diagonal(&set, Law::Gaussian, &hessian, vec![0.7; 4]).unwrap();
-    let estimator = TwoPoint { eps: 1e-3, directions: 2, clip: None };
+    let estimator = TwoPoint { eps: 1e-3, directions: 2, ..TwoPoint::default() };
     let mut running = RunningTrace::new(1000.0).unwrap();
     for step in 0..2000 {
-        let context = StepContext { step, total: 2000, batch: Batch(step), elements: 4 };
+        let context = StepContext { step, total: 2000, batch: Batch(step), elements: 4, lengths: &[] };
         let probes = estimator.probes(&context, &step_seeds(Seed(1), step, 2));
         let losses = objective.losses(context.batch, &probes).unwrap();
         let base = RunningTrace::base(&mut objective, context.batch).unwrap();

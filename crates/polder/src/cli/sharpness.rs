@@ -1,0 +1,138 @@
+//! `polder sharpness`.
+
+use anyhow::Result;
+use polder::config::Config;
+use polder::model::{Model, find};
+use polder::plan::Plan;
+use polder::sharpness::{Request, Sharpness, edge, measure, scheme_of};
+use polder::trainer::set_threads;
+use polder_optim::trajectory::Trajectory;
+use polder_sharpness::Measured;
+use polder_sharpness::stability::step_bounds;
+use serde_json::json;
+
+use super::Ended;
+use super::args::SharpnessArgs;
+use super::output::{print, tell};
+use super::subject::plan_of;
+
+pub(super) fn run(arguments: &SharpnessArgs) -> Result<Ended> {
+    let is_run = arguments.subject.is_dir();
+    let config = match is_run {
+        true => plan_of(&arguments.subject)?,
+        false => Config::load(&arguments.subject, &arguments.sets).map_err(polder::Error::from)?,
+    };
+    let lr = match is_run {
+        true => rate_of_run(arguments)?,
+        false => config.optimizer.lr.fixed(),
+    };
+    set_threads(arguments.threads.map(usize::from).or(config.threads));
+    let plan = Plan::new(config)?;
+    let path = arguments.model.clone().unwrap_or_else(|| match is_run {
+        true => arguments.subject.clone(),
+        false => plan.config.model.path.clone(),
+    });
+    let found = find(&path)?;
+    if let Some(note) = &found.note {
+        tell(arguments.quiet, format!("note: {note}"));
+    }
+    let mut model = Model::load(&found.path, plan.config.model.dtype, &plan.config.device.open())?;
+    let request = Request {
+        delta: arguments.delta,
+        probes: arguments.probes,
+        precision: arguments.precision,
+        tilt: arguments.tilt,
+        law: arguments.law,
+        rows: arguments.rows as usize,
+        seed: arguments.seed,
+    };
+    let parts: Vec<Vec<String>> = match arguments.weights.is_empty() {
+        true => vec![plan.config.trainable.clone()],
+        false => arguments.weights.iter().map(|pattern| vec![pattern.clone()]).collect(),
+    };
+    let mut all = Vec::new();
+    for part in &parts {
+        tell(arguments.quiet, format!("measuring along `{}`", part.join("`, `")));
+        let found = measure(&mut model, part, &plan.data, &request)?;
+        let stands = lr.and_then(|lr| stand(&plan.config, &found, lr));
+        if arguments.json {
+            all.push(json!({ "sharpness": found, "lr": lr, "stands": stands.as_ref().map(|s| s.json()) }));
+        } else {
+            print(text(&found))?;
+            if let Some(stands) = stands {
+                print(stands.text())?;
+            }
+        }
+    }
+    if arguments.json {
+        print(serde_json::to_string_pretty(&all)?)?;
+    }
+    Ok(Ended::Well)
+}
+
+/// The learning rate of a run, as its log has it.
+fn rate_of_run(arguments: &SharpnessArgs) -> Result<Option<f64>> {
+    let log = Trajectory::open(arguments.subject.join("trajectory")).map_err(polder::Error::from)?;
+    Ok(log.header().optimizer.settings.get("lr").and_then(serde_json::Value::as_f64))
+}
+
+fn text(found: &Sharpness) -> String {
+    let number = |m: &Measured| format!("{:.4e} ± {:.1e}", m.value, m.standard_error);
+    let tilted = &found.tilted;
+    [
+        format!("weights    {} of `{}`", found.elements, found.weights.join("`, `")),
+        format!("loss       {:.5} nats, the mean of {} training rows", found.loss, found.rows),
+        format!("trace      {} of the Hessian, from {} directions", number(&found.trace), found.trace.samples),
+        format!("gradient²  {}", number(&found.gradient_squared)),
+        format!("decrease   {:.3e} nats a step of one direction, at the best rate", found.decrease),
+        format!("sharpness  {} nats expected at distance {:e}", number(&found.expected), found.delta as f32),
+        format!(
+            "tilted     {} nats at tilt {} ({:.1} effective directions)",
+            number(&tilted.sharpness),
+            tilted.tilt,
+            tilted.effective_samples
+        ),
+        format!("cost       {} forward passes over these rows", found.forwards),
+    ]
+    .join("\n")
+}
+
+/// Where a rate stands against its edge.
+struct Stand {
+    lr: f64,
+    edge: f64,
+    share: f64,
+    stable: f64,
+    unstable: f64,
+}
+
+/// Where a rate stands; nothing where the trace does not decide it, or is not positive.
+fn stand(config: &Config, found: &Sharpness, lr: f64) -> Option<Stand> {
+    let scheme = scheme_of(config, found.elements as usize)?;
+    let trace = found.trace.value;
+    let bounds = step_bounds(trace, trace, &scheme).ok()?;
+    let edge = edge(&scheme, lr)?;
+    Some(Stand { lr, edge, share: trace / edge, stable: bounds.lower, unstable: bounds.upper })
+}
+
+impl Stand {
+    fn text(&self) -> String {
+        let Self { lr, edge, share, stable, unstable } = self;
+        let verdict = match share {
+            share if *share > 1.0 => "beyond it: steps grow",
+            share if *share > 0.8 => "close to it",
+            _ => "inside",
+        };
+        format!(
+            "edge       at the learning rate {lr:.3e} steps grow beyond a trace of {edge:.3e}; the trace is {:.1} % of that, \
+             {verdict}\n           rates up to {stable:.3e} are stable whatever the largest eigenvalue, beyond {unstable:.3e} \
+             none is",
+            100.0 * share
+        )
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let Self { lr, edge, share, stable, unstable } = self;
+        json!({ "lr": lr, "edge": edge, "share": share, "stable": stable, "unstable": unstable })
+    }
+}

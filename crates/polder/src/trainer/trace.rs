@@ -1,0 +1,112 @@
+//! The Hessian's trace, followed along a run.
+
+use polder_optim::Objective;
+use polder_optim::trajectory::{Record, Step};
+use polder_sharpness::probe::RunningTrace;
+use polder_sharpness::stability::Scheme;
+use serde_json::{Value, json};
+
+use crate::config::Config;
+use crate::error::Result;
+use crate::event::Event;
+use crate::sharpness::{edge, scheme_of};
+
+/// The share of the edge from which a run is told to be near it.
+const NEAR: f64 = 0.8;
+/// Directions before a mean is told of.
+const FEWEST: u64 = 16;
+
+/// Takes samples of the trace as steps are made: one forward pass at the weights, beside the two points of each direction.
+///
+/// What it reads is logged before the step as a note, so that a run which goes on has the same mean.
+pub(super) struct TraceWatch {
+    every: u64,
+    running: RunningTrace,
+    eps: f64,
+    scheme: Option<Scheme>,
+    /// The loss at the weights before the step that comes.
+    base: Option<f64>,
+    near: bool,
+}
+
+impl TraceWatch {
+    /// A watch as configured; `None` where there is none.
+    ///
+    /// # Errors
+    /// Settings that make no sense.
+    pub(super) fn of(config: &Config, elements: usize) -> Result<Option<Self>> {
+        let Some(trace) = &config.trace else { return Ok(None) };
+        let eps = config.estimator.settings.get("eps").and_then(Value::as_f64).unwrap_or_default();
+        let running = RunningTrace::new(trace.memory)?;
+        Ok(Some(Self {
+            every: trace.every,
+            running,
+            eps,
+            scheme: scheme_of(config, elements),
+            base: None,
+            near: false,
+        }))
+    }
+
+    /// Reads the loss at the weights where this step is to be a sample; gives what the log should say of it.
+    ///
+    /// # Errors
+    /// No loss, or one that is not finite.
+    pub(super) fn before(&mut self, step: u64, objective: &mut dyn Objective) -> Result<Option<Record>> {
+        if !step.is_multiple_of(self.every.max(1)) {
+            return Ok(None);
+        }
+        let base = RunningTrace::base(objective, polder_optim::Batch(step))?;
+        self.base = Some(base);
+        Ok(Some(Record::Note(json!({ "kind": "trace", "step": step, "base": base }))))
+    }
+
+    /// Hears what a log says; gives an event where a sample was completed by a step.
+    ///
+    /// # Errors
+    /// Losses that make no sample.
+    pub(super) fn hear(&mut self, record: &Record, forwards: u64) -> Result<Option<Event>> {
+        match record {
+            Record::Note(note) if is_sample(note) => {
+                self.base = note.get("base").and_then(Value::as_f64);
+                Ok(None)
+            }
+            Record::Step(step) => self.after(step, forwards),
+            _ => Ok(None),
+        }
+    }
+
+    /// Completes a sample by a step's losses.
+    fn after(&mut self, step: &Step, forwards: u64) -> Result<Option<Event>> {
+        let Some(base) = self.base.take() else { return Ok(None) };
+        self.running.feed(base, &step.losses, self.eps)?;
+        let told = self.running.measured().filter(|trace| trace.samples >= FEWEST);
+        Ok(told.map(|trace| Event::Trace {
+            step: step.step + 1,
+            forwards,
+            trace: trace.value,
+            error: trace.standard_error,
+            edge: self.scheme.as_ref().and_then(|scheme| edge(scheme, step.lr)),
+        }))
+    }
+
+    /// A sentence where the trace comes near the edge of stability, said once until it has left again.
+    pub(super) fn warning(&mut self, event: &Event) -> Option<String> {
+        let Event::Trace { step, trace, error, edge: Some(edge), .. } = event else { return None };
+        let near = *trace > NEAR * edge;
+        let told = near && !self.near;
+        self.near = near;
+        told.then(|| {
+            format!(
+                "After step {step} the Hessian's trace is {trace:.3e} ± {error:.1e}, {:.0} % of {edge:.3e}, beyond which steps \
+                 of this rate grow; a lower learning rate keeps away from it.",
+                100.0 * trace / edge
+            )
+        })
+    }
+}
+
+/// Whether a note is the first half of a sample: a forward pass was made for it.
+pub(super) fn is_sample(note: &Value) -> bool {
+    note.get("kind").and_then(Value::as_str) == Some("trace")
+}
