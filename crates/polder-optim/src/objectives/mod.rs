@@ -8,6 +8,7 @@
 //! | --- | --- | --- |
 //! | [`QuadraticForm`] | thresholds that depend on the spectrum alone | arXiv 2604.14669, 2510.16157 |
 //! | [`Toy`] | the drift to the minimum of smallest trace | arXiv 2506.05454, Proposition 1 |
+//! | [`Network`] | the edge of stability on a CPU | arXiv 2604.14669 |
 //!
 //! ```
 //! use polder_optim::objectives::{Scratch, Smooth, SmoothObjective, Toy};
@@ -37,6 +38,7 @@
 
 mod adapter;
 mod draws;
+mod network;
 mod orthogonal;
 mod quadratic_form;
 mod smooth;
@@ -44,6 +46,7 @@ mod toy;
 mod wide;
 
 pub use adapter::SmoothObjective;
+pub use network::{Examples, Network};
 pub use quadratic_form::QuadraticForm;
 pub use smooth::{Scratch, Smooth};
 pub use toy::Toy;
