@@ -8,6 +8,7 @@
 //! | --- | --- | --- |
 //! | [`QuadraticForm`] | thresholds that depend on the spectrum alone | arXiv 2604.14669, 2510.16157 |
 //! | [`Toy`] | the drift to the minimum of smallest trace | arXiv 2506.05454, Proposition 1 |
+//! | [`LinearModel`] | logistic regression and SVM on lifted features | arXiv 2506.05454, Figures 2 and 5 |
 //! | [`Network`] | the edge of stability on a CPU | arXiv 2604.14669 |
 //!
 //! ```
@@ -37,16 +38,27 @@
 //! ```
 
 mod adapter;
+mod data_error;
 mod draws;
+mod features;
+mod libsvm;
+mod linear;
 mod network;
 mod orthogonal;
 mod quadratic_form;
 mod smooth;
+mod stand_in;
+mod standardise;
 mod toy;
 mod wide;
 
 pub use adapter::SmoothObjective;
+pub use data_error::{DataError, Place};
+pub use features::{Features, Lifted, RandomFeatures};
+pub use libsvm::SparseData;
+pub use linear::{LinearLoss, LinearModel};
 pub use network::{Examples, Network};
 pub use quadratic_form::QuadraticForm;
 pub use smooth::{Scratch, Smooth};
+pub use stand_in::stand_in;
 pub use toy::Toy;
