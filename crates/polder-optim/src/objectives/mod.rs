@@ -2,7 +2,7 @@
 //!
 //! A [`Smooth`] is the function itself: mean losses over its examples, analytic gradients, where there is one the exact
 //! trace of the Hessian. [`SmoothObjective`] puts it behind [`crate::Objective`], so estimators and optimisers meet
-//! it as they meet a language model.
+//! it as they meet a language model; [`Descent`] runs the first-order methods that the papers compare with.
 //!
 //! | function | what it shows | source |
 //! | --- | --- | --- |
@@ -39,6 +39,7 @@
 
 mod adapter;
 mod data_error;
+mod descent;
 mod draws;
 mod features;
 mod libsvm;
@@ -54,6 +55,7 @@ mod wide;
 
 pub use adapter::SmoothObjective;
 pub use data_error::{DataError, Place};
+pub use descent::{Descent, FirstOrder};
 pub use features::{Features, Lifted, RandomFeatures};
 pub use libsvm::SparseData;
 pub use linear::{LinearLoss, LinearModel};
