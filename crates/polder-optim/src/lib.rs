@@ -17,6 +17,7 @@
 mod error;
 mod estimator;
 mod objective;
+pub mod objectives;
 mod optimizer;
 mod quadratic;
 mod registry;
