@@ -67,7 +67,7 @@ fn step(bencher: Bencher<'_, '_>, name: &str) {
     let mode = UpdateMode { law: Law::Gaussian, rounding: Rounding::Nearest };
     let mut step = 0;
     bencher.bench_local(|| {
-        let context = StepContext { step, total: u64::MAX, batch: Batch(step), elements: x.len() };
+        let context = StepContext { step, total: u64::MAX, batch: Batch(step), elements: x.len(), lengths: &[] };
         let seeds = step_seeds(Seed(1), step, 1);
         let losses = objective.losses(context.batch, &two.probes(&context, &seeds)).expect("losses");
         let estimate = two.combine(&context, &seeds, &losses).expect("an estimate");

@@ -87,7 +87,7 @@ fn slopes_on_a_cubic_have_two_parts() {
     for step in 0..1000 {
         let eps = [0.01, 0.5, 2.0][step as usize % 3];
         let two = TwoPoint { eps, ..TwoPoint::default() };
-        let context = StepContext { step, total: 1000, batch: Batch(step), elements: D };
+        let context = StepContext { step, total: 1000, batch: Batch(step), elements: D, lengths: &[] };
         let seeds = step_seeds(Seed(1), step, 1);
         let losses = objective.losses(context.batch, &two.probes(&context, &seeds)).unwrap();
         let slope = two.combine(&context, &seeds, &losses).unwrap().projected[0];

@@ -24,7 +24,7 @@
 //! let (two, mut sgd) = (TwoPoint { eps: 0.1, ..TwoPoint::default() }, Sgd { lr: 1e-3, weight_decay: 0.0 });
 //! let mode = UpdateMode { law: Law::Gaussian, rounding: Rounding::Nearest };
 //! for step in 0..1000 {
-//!     let context = StepContext { step, total: 1000, batch: Batch(step), elements: toy.dimension() };
+//!     let context = StepContext { step, total: 1000, batch: Batch(step), elements: toy.dimension(), lengths: &[] };
 //!     let seeds = step_seeds(Seed(5), step, two.directions());
 //!     let losses = objective.losses(context.batch, &two.probes(&context, &seeds))?;
 //!     let estimate = two.combine(&context, &seeds, &losses)?;

@@ -19,7 +19,7 @@ impl Run {
     /// One step; gives the mean of the two losses.
     pub(crate) fn step(&self, objective: &mut SmoothObjective<'_>, params: &ParamSet, step: u64, total: u64) -> f64 {
         let two = TwoPoint { eps: self.eps, ..TwoPoint::default() };
-        let context = StepContext { step, total, batch: Batch(step), elements: params.elements() };
+        let context = StepContext { step, total, batch: Batch(step), elements: params.elements(), lengths: &[] };
         let seeds = step_seeds(self.seed, step, two.directions());
         let losses = objective.losses(context.batch, &two.probes(&context, &seeds)).unwrap();
         let estimate = two.combine(&context, &seeds, &losses).unwrap();
