@@ -113,6 +113,7 @@ fn task(s: &Source) -> Result<TaskConfig> {
         dev: s.count("task.dev", 0, MANY)?.unwrap_or(500),
         seed: s.integer("task.seed", 0, HIGHEST_SEED)?.unwrap_or(0),
         per_class: s.count("task.per_class", 1, MANY)?,
+        noise: s.number("task.noise", "0 to 1", |x| (0.0..=1.0).contains(&x))?.filter(|share| *share > 0.0),
         prompt: s.text("task.prompt")?,
         options: options(s, "task.options")?,
         target: s.text("task.target")?,

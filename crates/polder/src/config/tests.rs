@@ -126,6 +126,7 @@ const OTHER: &[(&str, &str)] = &[
     ("task.dev", "7"),
     ("task.seed", "7"),
     ("task.per_class", "7"),
+    ("task.noise", "0.25"),
     ("task.prompt", "{{ a }}"),
     ("task.options", "choices"),
     ("task.target", "answer"),

@@ -215,6 +215,9 @@ pub struct TaskConfig {
     /// So many rows of each class instead, for training and for dev.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_class: Option<usize>,
+    /// The share of the training labels that is replaced by wrong ones, to see how a method withstands them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<f64>,
     /// The prompt's template over a row's columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,

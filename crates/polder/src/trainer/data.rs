@@ -1,7 +1,8 @@
 //! The rows of a run, as token ids.
 
 use polder_tasks::{
-    DataFolder, EncodedExample, Encoder, LossKind, Metric, Sample, Split, Task, TaskSpec, labelled, sample,
+    DataFolder, EncodedExample, Encoder, Example, LossKind, Metric, Sample, Split, Task, TaskSpec, flip_labels,
+    labelled, sample,
 };
 
 use crate::config::Config;
@@ -47,10 +48,18 @@ impl TaskData {
         }
         let drawn = sample(&DataFolder::open(data)?, &task, &config.sample_spec(), config.task.seed)?;
         let Sample { train, dev, eval, eval_split, mut notes } = drawn;
-        let encode = |rows: &[polder_tasks::Drawn]| -> Result<Vec<EncodedExample>> {
-            labelled(&task, rows)?.iter().map(|example| Ok(encoder.encode(example)?)).collect()
+        let encode = |examples: &[Example]| -> Result<Vec<EncodedExample>> {
+            examples.iter().map(|example| Ok(encoder.encode(example)?)).collect()
         };
-        let (train, dev, eval) = (encode(&train)?, encode(&dev)?, encode(&eval)?);
+        let mut train = labelled(&task, &train)?;
+        if let Some(share) = config.task.noise {
+            let flipped = flip_labels(&mut train, share, config.task.seed);
+            notes.push(format!(
+                "{flipped} of {} training labels were replaced by wrong ones (`task.noise`).",
+                train.len()
+            ));
+        }
+        let (train, dev, eval) = (encode(&train)?, encode(&labelled(&task, &dev)?)?, encode(&labelled(&task, &eval)?)?);
         let cut = train.iter().chain(&dev).chain(&eval).filter(|e| e.cut > 0).count();
         if cut > 0 {
             notes.push(format!("{cut} examples were cut to {} tokens, at the front.", encoder.max_length()));
