@@ -141,6 +141,12 @@ pub enum Error {
         /// The patterns.
         patterns: String,
     },
+    /// A picture that can't be made.
+    #[error("the figure can't be drawn: {reason}")]
+    Figure {
+        /// Why not.
+        reason: String,
+    },
     /// The place for an output is taken.
     #[error("`{}` is there already and is not empty\nhint: name another folder", path.display())]
     OutputExists {
