@@ -10,6 +10,7 @@ mod plan;
 mod predict;
 mod progress;
 mod replay;
+mod report;
 mod samples;
 mod subject;
 mod train;
@@ -45,6 +46,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     match ended {
