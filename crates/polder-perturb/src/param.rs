@@ -169,6 +169,36 @@ impl ParamSet {
         self.params.iter().filter(|p| p.trainable).map(|p| p.tensor.elem_count()).sum()
     }
 
+    /// Other weights of the same names: `a + share·(b − a)`, in f32, of this set's a and another's b.
+    ///
+    /// At share 0 these weights, at 1 the other ones; nothing is changed. Frozen and tied parameters are as here.
+    ///
+    /// # Errors
+    /// A parameter that the other set lacks or holds in another shape.
+    pub fn between(&self, other: &Self, share: f64) -> Result<Self> {
+        self.with_tensors(|param| {
+            let (a, b) = (param.joined()?.to_dtype(DType::F32)?, other.get(other.site(&param.name)?).joined()?);
+            if a.dims() != b.dims() {
+                let (what, found) = (param.name.clone(), b.dims().to_vec());
+                return Err(Error::Shape { what, found, expected: format!("{:?}", a.dims()) });
+            }
+            let step = ((b.to_dtype(DType::F32)? - &a)? * share)?;
+            Ok((a + step)?)
+        })
+    }
+
+    /// The same parameters with other tensors; trainable, decaying and tied as here, nothing carried.
+    ///
+    /// # Errors
+    /// What making a tensor fails with.
+    pub fn with_tensors(&self, mut make: impl FnMut(&Param) -> Result<Tensor>) -> Result<Self> {
+        let one = |param: &Param| {
+            let (name, tensor) = (param.name.clone(), make(param)?);
+            Ok(Param { name, tensor, carried: None, ..*param })
+        };
+        Ok(Self { params: self.params.iter().map(one).collect::<Result<_>>()?, names: self.names.clone() })
+    }
+
     /// The length `‖u(law, seed)‖` of a direction over the trainable weights; `√d` for Rademacher directions.
     ///
     /// Squares are summed in f64, block by block in the order of the elements: the same bits for any number of threads.

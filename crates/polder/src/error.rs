@@ -153,9 +153,26 @@ pub enum Error {
         /// The estimator.
         estimator: String,
     },
+    /// Gradients are asked for of a model that is too large for them.
+    #[error(
+        "eigenvalues need gradients, which are made for at most {most} weights at once; there are {elements}\n\
+         hint: leave `--eigenvalue` out, or name fewer weights with `--weights`"
+    )]
+    TooManyForGradients {
+        /// How many weights there are.
+        elements: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// A probe of the loss around the weights failed.
     #[error(transparent)]
     Sharpness(Box<polder_sharpness::Error>),
+    /// A picture that can't be made.
+    #[error("the figure can't be drawn: {reason}")]
+    Figure {
+        /// Why not.
+        reason: String,
+    },
     /// The place for an output is taken.
     #[error("`{}` is there already and is not empty\nhint: name another folder", path.display())]
     OutputExists {

@@ -60,15 +60,9 @@ impl<'a> PromptLoss<'a> {
         self
     }
 
-    /// The options whose probabilities the loss needs: all of them, or the right one alone.
-    fn options(&self, example: &'a EncodedExample) -> Result<Vec<&'a EncodedOption>> {
-        match self.kind {
-            LossKind::Options => Ok(example.options.iter().collect()),
-            LossKind::Target => {
-                let gold = example.gold.and_then(|g| example.options.get(g)).ok_or(Error::NoGold)?;
-                Ok(vec![gold])
-            }
-        }
+    /// The rows of a batch, as indices of the training examples.
+    pub fn rows(&self, batch: Batch) -> Vec<usize> {
+        self.batching.rows(batch)
     }
 
     /// The losses and weights of some examples at points that are read together: `[point][example]`.
@@ -76,7 +70,7 @@ impl<'a> PromptLoss<'a> {
         if self.stop.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
             return Err(Error::Stopped);
         }
-        let options: Vec<_> = examples.iter().map(|example| self.options(example)).collect::<Result<_>>()?;
+        let options: Vec<_> = examples.iter().map(|example| options_of(self.kind, example)).collect::<Result<_>>()?;
         let mut packed = Packed::with(&Common::of_options(&options));
         for options in &options {
             packed.push(options)?;
@@ -102,7 +96,7 @@ impl<'a> PromptLoss<'a> {
 
     /// The losses of a batch, micro-batch by micro-batch, all points of one group in a pass.
     fn batch(&self, batch: Batch, shifts: &[Shift]) -> Result<Losses> {
-        let rows = self.batching.rows(batch);
+        let rows = self.rows(batch);
         let examples: Vec<&EncodedExample> = rows.iter().filter_map(|row| self.examples.get(*row)).collect();
         let size = self.layout.micro_batch.unwrap_or(examples.len()).max(1);
         let mut losses = Losses { points: vec![Vec::with_capacity(examples.len()); shifts.len()], weights: Vec::new() };
@@ -120,6 +114,20 @@ impl<'a> PromptLoss<'a> {
             }
         }
         Ok(losses)
+    }
+}
+
+/// The options whose probabilities a loss needs: all of them, or the right one alone.
+///
+/// # Errors
+/// No right option where it is needed.
+pub(crate) fn options_of(kind: LossKind, example: &EncodedExample) -> Result<Vec<&EncodedOption>> {
+    match kind {
+        LossKind::Options => Ok(example.options.iter().collect()),
+        LossKind::Target => {
+            let gold = example.gold.and_then(|g| example.options.get(g)).ok_or(Error::NoGold)?;
+            Ok(vec![gold])
+        }
     }
 }
 

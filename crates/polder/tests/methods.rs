@@ -269,3 +269,47 @@ fn sharpness_of_a_run_and_of_a_configuration_is_measured() {
         assert!(said.contains(part), "{args:?}: {said}");
     }
 }
+
+#[test]
+fn slices_and_eigenvalues_are_read_and_drawn() {
+    let (place, config) = (Place::llama(), embedded());
+    let sets = ["eval.limit=8", "task.dev=8", "eval.every=5"];
+    let run = train(&place, &config, "run", 5, &sets);
+    let out = place.path("slices");
+    let model = config.parent().unwrap().join("../models/opt-reviews");
+    let base = ["--towards", str(&model)];
+    let args = ["sharpness", str(&run), "--rows", "8", "--probes", "8", "--slices", str(&out), "--points", "2"];
+    let more = ["--json", "--quiet", "--eigenvalue", "--weights", "*layer_norm*"];
+    let found: serde_json::Value =
+        serde_json::from_slice(&succeed(&[&args[..], &base, &more].concat()).stdout).unwrap();
+    // By forward passes and by gradients: the same trace, within the sampling of 8 signs each; at most all of it in one
+    // eigenvalue.
+    let (forward, gradient) = (&found[0]["sharpness"]["trace"], &found[0]["eigenvalue"]["trace"]);
+    let number = |v: &serde_json::Value, key: &str| v[key].as_f64().unwrap();
+    let apart = (number(forward, "value") - number(gradient, "value")).abs();
+    let error = number(forward, "standard_error").hypot(number(gradient, "standard_error"));
+    assert!(apart < 4.0 * error, "{forward} {gradient}");
+    assert!(number(&found[0]["eigenvalue"]["largest"], "value") > 0.0);
+    for name in ["slices", "between"] {
+        for kind in ["json", "svg", "png"] {
+            assert!(fs::metadata(out.join(format!("{name}.{kind}"))).unwrap().len() > 200, "{name}.{kind}");
+        }
+    }
+    let path: serde_json::Value = serde_json::from_slice(&fs::read(out.join("between.json")).unwrap()).unwrap();
+    let (shares, values) = (path["shares"].as_array().unwrap(), path["values"].as_array().unwrap());
+    let at = |share: f64| values[shares.iter().position(|s| s.as_f64() == Some(share)).unwrap()].as_f64().unwrap();
+    // Its middle is the loss around the run's weights.
+    assert!((at(0.0) - number(&found[0]["sharpness"], "loss")).abs() < 1e-6);
+    assert_ne!(at(0.0), at(1.0));
+    let slices: serde_json::Value = serde_json::from_slice(&fs::read(out.join("slices.json")).unwrap()).unwrap();
+    assert_eq!(slices["plane"]["values"].as_array().unwrap().len(), 5);
+}
+
+#[test]
+fn theory_counts_steps() {
+    let args = ["theory", "--dimension", "100", "--l1", "1", "--l2", "1", "--l3", "1", "--epsilon", "0.1"];
+    let said = text(&succeed(&args).stdout);
+    assert!(["smoothing", "steps", "<- binds"].iter().all(|word| said.contains(word)), "{said}");
+    let refused = ["theory", "--dimension", "0", "--l1", "1", "--l2", "1", "--l3", "1", "--epsilon", "0.1"];
+    assert!(fail(&refused).contains("`dimension`"));
+}

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use polder_models::StorageType;
 use polder_tasks::Split;
 
@@ -27,8 +27,12 @@ pub(super) enum Command {
     Predict(PredictArgs),
     /// Rebuild a run's weights from the base model and the trajectory, bit for bit
     Replay(ReplayArgs),
+    /// The steps and the smoothing with which two-point descent provably comes near a flat minimum
+    Theory(TheoryArgs),
     /// Measure how sharp the loss is around a model's weights, and where a run stands against its edge of stability
     Sharpness(SharpnessArgs),
+    /// Draw a run's curves and numbers as one HTML page, or those of several runs over one another
+    Report(ReportArgs),
     /// Time steps of random weights of a given shape on this machine, and how their cost grows
     Bench(BenchArgs),
 }
@@ -195,6 +199,21 @@ pub(super) struct SharpnessArgs {
     /// Seed of the rows and directions
     #[arg(long, value_name = "N", default_value = "0")]
     pub(super) seed: u64,
+    /// Also find the Hessian's largest eigenvalue, and its trace once more, from gradients; for small models
+    #[arg(long)]
+    pub(super) eigenvalue: bool,
+    /// Also read slices of the loss: along two random directions and over their plane; data and figures go to this folder
+    #[arg(long, value_name = "DIR")]
+    pub(super) slices: Option<PathBuf>,
+    /// With --slices: also the line to another model's weights
+    #[arg(long, value_name = "MODEL", requires = "slices")]
+    pub(super) towards: Option<PathBuf>,
+    /// With --slices: how far, as the rms by which each weight moves
+    #[arg(long, value_name = "R", default_value = "0.02")]
+    pub(super) reach: f64,
+    /// With --slices: points on each side
+    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) points: u32,
     /// Only weights whose names fit a pattern (`*` any text, `?` one character); several, to compare them
     #[arg(long = "weights", value_name = "PATTERN")]
     pub(super) weights: Vec<String>,
@@ -207,6 +226,52 @@ pub(super) struct SharpnessArgs {
     /// Print results only
     #[arg(long, short)]
     pub(super) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// Run folders; a run may still be going on
+    #[arg(required = true, value_name = "RUN")]
+    pub(super) runs: Vec<PathBuf>,
+    /// The page [default: report.html in the run's folder; required for several runs]
+    #[arg(long, value_name = "FILE.html")]
+    pub(super) out: Option<PathBuf>,
+    /// Show the page in a browser; `auto` does so where a person sits at this machine's screen
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(super) open: Open,
+}
+
+/// When a page is shown in a browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Open {
+    Yes,
+    No,
+    Auto,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TheoryArgs {
+    /// Number of weights d
+    #[arg(long, value_name = "D")]
+    pub(super) dimension: u64,
+    /// Lipschitz constant of the gradient
+    #[arg(long, value_name = "L1")]
+    pub(super) l1: f64,
+    /// Lipschitz constant of the Hessian
+    #[arg(long, value_name = "L2")]
+    pub(super) l2: f64,
+    /// Lipschitz constant of the third derivative
+    #[arg(long, value_name = "L3")]
+    pub(super) l3: f64,
+    /// How near the trace is to come to the smallest one among minimisers
+    #[arg(long, value_name = "EPS")]
+    pub(super) epsilon: f64,
+    /// Squared distance from the start to the regularised minimum
+    #[arg(long, value_name = "R2", default_value = "1")]
+    pub(super) squared_distance: f64,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -10,9 +10,11 @@ mod plan;
 mod predict;
 mod progress;
 mod replay;
+mod report;
 mod samples;
 mod sharpness;
 mod subject;
+mod theory;
 mod train;
 
 use std::process::ExitCode;
@@ -46,7 +48,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Theory(arguments) => theory::run(&arguments),
         Command::Sharpness(arguments) => sharpness::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     match ended {

@@ -1,10 +1,15 @@
 //! `polder sharpness`.
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Context, Result};
 use polder::config::Config;
+use polder::figure::Figure;
 use polder::model::{Model, find};
 use polder::plan::Plan;
-use polder::sharpness::{Request, Sharpness, edge, measure, scheme_of};
+use polder::sharpness::{
+    Eigenvalue, Request, Sharpness, SliceRequest, between, edge, eigenvalue, measure, scheme_of, slices,
+};
 use polder::trainer::set_threads;
 use polder_optim::trajectory::Trajectory;
 use polder_sharpness::Measured;
@@ -54,20 +59,71 @@ pub(super) fn run(arguments: &SharpnessArgs) -> Result<Ended> {
     for part in &parts {
         tell(arguments.quiet, format!("measuring along `{}`", part.join("`, `")));
         let found = measure(&mut model, part, &plan.data, &request)?;
+        let spectrum = match arguments.eigenvalue {
+            true => Some(eigenvalue(&mut model, part, &plan.data, &request)?),
+            false => None,
+        };
         let stands = lr.and_then(|lr| stand(&plan.config, &found, lr));
         if arguments.json {
-            all.push(json!({ "sharpness": found, "lr": lr, "stands": stands.as_ref().map(|s| s.json()) }));
+            all.push(json!({ "sharpness": found, "eigenvalue": spectrum, "lr": lr, "stands": stands.as_ref().map(|s| s.json()) }));
         } else {
             print(text(&found))?;
+            if let Some(Eigenvalue { largest, trace }) = spectrum {
+                print(format!(
+                    "largest    eigenvalue {:.4e} (residual {:.1e}); trace {:.4e} ± {:.1e}; by {} gradients",
+                    largest.value,
+                    largest.residual,
+                    trace.value,
+                    trace.standard_error,
+                    largest.gradients + trace.gradients
+                ))?;
+            }
             if let Some(stands) = stands {
                 print(stands.text())?;
             }
         }
     }
+    if let Some(folder) = &arguments.slices {
+        write_slices(arguments, folder, &mut model, &parts[0], &plan, &request)?;
+    }
     if arguments.json {
         print(serde_json::to_string_pretty(&all)?)?;
     }
     Ok(Ended::Well)
+}
+
+/// Reads slices and writes their data and figures.
+fn write_slices(
+    arguments: &SharpnessArgs,
+    folder: &Path,
+    model: &mut Model,
+    weights: &[String],
+    plan: &Plan,
+    request: &Request,
+) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("can't create `{}`", folder.display()))?;
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).with_context(|| format!("can't write `{}`", path.display()))
+    };
+    let save = |name: &str, json: Vec<u8>, figure: Figure| -> Result<()> {
+        write(&format!("{name}.json"), &json)?;
+        write(&format!("{name}.svg"), figure.svg().as_bytes())?;
+        write(&format!("{name}.png"), &figure.png(1600).map_err(polder::Error::from)?)
+    };
+    let half = arguments.points;
+    let cost = 2 * (2 * u64::from(half) + 1) + (2 * u64::from(half) + 1).pow(2);
+    tell(arguments.quiet, format!("reading slices: {cost} forward passes over {} rows", request.rows));
+    let found = slices(model, weights, &plan.data, request, SliceRequest { reach: arguments.reach, half })?;
+    save("slices", serde_json::to_vec_pretty(&found)?, found.figure())?;
+    if let Some(other) = &arguments.towards {
+        let other = Model::load(&find(other)?.path, plan.config.model.dtype, &plan.config.device.open())?;
+        tell(arguments.quiet, "reading the line between the two models");
+        let path = between(model, &other, &plan.data, request, half)?;
+        save("between", serde_json::to_vec_pretty(&path)?, path.figure())?;
+    }
+    tell(arguments.quiet, format!("slices are in {}", folder.display()));
+    Ok(())
 }
 
 /// The learning rate of a run, as its log has it.

@@ -1,5 +1,8 @@
 //! How sharp a task's loss is around a model's weights, and where a learning rate stands against its edge of stability.
 
+mod eigenvalue;
+mod slice;
+
 use polder_optim::{Batch, Objective};
 use polder_perturb::{Law, Seed, Shift};
 use polder_sharpness::probe::{Neighbourhood, NeighbourhoodProbe, RunningTrace, Tilted};
@@ -8,8 +11,12 @@ use polder_sharpness::{Measured, Precision, ProbeSeeds};
 use serde::Serialize;
 use serde_json::Value;
 
+pub use eigenvalue::{Eigenvalue, eigenvalue};
+pub use slice::{Path, SliceRequest, Slices, between, slices};
+
 use crate::batching::{BatchSize, Batching};
 use crate::config::{self, Config};
+use crate::engine::Engine;
 use crate::error::Result;
 use crate::model::Model;
 use crate::objective::{PassLayout, PromptLoss};
@@ -77,11 +84,7 @@ pub fn measure(model: &mut Model, weights: &[String], data: &TaskData, request: 
     let elements = model.loaded.params.trainable_elements() as u64;
     let rows = request.rows.min(data.train.len());
     let engine = model.engine();
-    let batching =
-        Batching::new(data.train.len(), BatchSize::of(config::Batch::Count(rows), data.train.len()), request.seed);
-    // As many rows a pass as an evaluation reads; no bit depends on it.
-    let layout = PassLayout { micro_batch: Some(16), points: 2 };
-    let mut loss = PromptLoss::new(&engine, &data.train, data.kind, batching, request.law, layout);
+    let mut loss = loss_of(&engine, data, request);
     let seeds = ProbeSeeds::new(Seed(request.seed), 0);
     let precision = request.precision.map(Precision::Relative);
     let probe = NeighbourhoodProbe { delta: request.delta, probes: request.probes, precision };
@@ -100,6 +103,15 @@ pub fn measure(model: &mut Model, weights: &[String], data: &TaskData, request: 
         tilted: around.tilted(request.tilt)?,
         forwards: around.forwards,
     })
+}
+
+/// The loss of the training rows that a request asks for, as its batch 0.
+fn loss_of<'a>(engine: &'a Engine<'a>, data: &'a TaskData, request: &Request) -> PromptLoss<'a> {
+    let size = BatchSize::of(config::Batch::Count(request.rows), data.train.len());
+    let batching = Batching::new(data.train.len(), size, request.seed);
+    // As many rows a pass as training often has; no bit depends on it.
+    let layout = PassLayout { micro_batch: Some(16), points: 2 };
+    PromptLoss::new(engine, &data.train, data.kind, batching, request.law, layout)
 }
 
 /// `Tr ∇²f = (2/δ²)·(E f(θ + δu) − f(θ))`, from both sides of each direction.
