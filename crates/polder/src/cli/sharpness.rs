@@ -109,7 +109,7 @@ fn write_slices(
     let save = |name: &str, json: Vec<u8>, figure: Figure| -> Result<()> {
         write(&format!("{name}.json"), &json)?;
         write(&format!("{name}.svg"), figure.svg().as_bytes())?;
-        write(&format!("{name}.png"), &figure.png(1600).map_err(polder::Error::from)?)
+        write(&format!("{name}.png"), &figure.png(1600)?)
     };
     let half = arguments.points;
     let cost = 2 * (2 * u64::from(half) + 1) + (2 * u64::from(half) + 1).pow(2);
