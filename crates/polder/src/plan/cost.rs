@@ -27,7 +27,7 @@ pub struct Cost {
 pub struct Forwards {
     /// A step's: one a point.
     pub step: u64,
-    /// All steps'.
+    /// All steps', with samples of the trace, and at most those that measure the learning rate.
     pub training: u64,
     /// All evaluations'.
     pub evaluation: u64,
@@ -117,7 +117,9 @@ pub(super) fn of(config: &Config, method: MethodCost, model: &Description, data:
 
 fn forwards(config: &Config, method: MethodCost, data: &TaskData) -> Forwards {
     let step = method.forwards;
-    let training = config.steps.saturating_mul(step);
+    let samples = config.trace.as_ref().map_or(0, |trace| config.steps.div_ceil(trace.every.max(1)));
+    let rate = config.auto.as_ref().map_or(0, |auto| 3 * auto.probes as u64);
+    let training = config.steps.saturating_mul(step).saturating_add(samples).saturating_add(rate);
     let every = config.eval.every.max(1);
     let after = config.steps / every + u64::from(!config.steps.is_multiple_of(every));
     let before = u64::from(config.eval.before);

@@ -64,7 +64,7 @@ impl Plan {
                  directions ({} forward passes) when the run begins",
                 auto.share,
                 auto.probes,
-                2 * auto.probes + 1
+                3 * auto.probes
             )?;
         }
         let batch = match config.batch {

@@ -86,7 +86,9 @@ pub fn train(plan: &Plan, run: &RunFolder, options: &TrainOptions, watch: &mut d
     let mut method = Method::of(config, lr)?;
     let Opened { mut log, mut history, trace } = open_log(plan, run, options, &mut start, &mut method, log)?;
     if let Some(found) = found {
-        log.append(&Record::Note(json!({ "kind": "rate", "found": found })))?;
+        let note = Record::Note(json!({ "kind": "rate", "found": found }));
+        log.append(&note)?;
+        history.add(note);
     }
     let (model, from) = (start.model, start.from);
     let mut metrics = MetricsLog::append_to(&run.metrics())?;

@@ -8,7 +8,7 @@ use polder_perturb::ParamSet;
 
 use super::method::moves_of;
 use super::scores::FINAL;
-use super::trace::is_sample;
+use super::trace::forwards_of;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
@@ -45,7 +45,7 @@ impl History {
         match record {
             Record::Step(step) => self.forwards += step.losses.len() as u64,
             Record::Evaluation(evaluation) => self.evaluations.push(evaluation),
-            Record::Note(note) => self.forwards += u64::from(is_sample(&note)),
+            Record::Note(note) => self.forwards += forwards_of(&note),
             Record::End(_) => {}
         }
     }

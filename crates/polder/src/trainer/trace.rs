@@ -106,7 +106,13 @@ impl TraceWatch {
     }
 }
 
-/// Whether a note is the first half of a sample: a forward pass was made for it.
-pub(super) fn is_sample(note: &Value) -> bool {
+/// Whether a note is the first half of a sample.
+fn is_sample(note: &Value) -> bool {
     note.get("kind").and_then(Value::as_str) == Some("trace")
+}
+
+/// Forward passes of a whole batch that a note of the log speaks of: for a sample, or for measuring the learning rate.
+pub(super) fn forwards_of(note: &Value) -> u64 {
+    let measured = note.pointer("/found/trace/forwards").and_then(Value::as_u64);
+    u64::from(is_sample(note)) + measured.unwrap_or_default()
 }
