@@ -10,6 +10,7 @@ mod plan;
 mod predict;
 mod progress;
 mod replay;
+mod reproduce;
 mod samples;
 mod sharpness;
 mod subject;
@@ -27,6 +28,8 @@ enum Ended {
     Well,
     /// By Ctrl-C, after everything was put in order.
     Interrupted,
+    /// With a value outside of its tolerance.
+    Outside,
 }
 
 /// Reads the arguments, runs the command, says what went wrong.
@@ -48,10 +51,12 @@ pub(crate) fn main() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Sharpness(arguments) => sharpness::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Reproduce(arguments) => reproduce::run(&arguments),
     };
     match ended {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::Interrupted) => ExitCode::from(130),
+        Ok(Ended::Outside) => ExitCode::FAILURE,
         Err(error) => fault::report(&error),
     }
 }
