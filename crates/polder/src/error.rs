@@ -156,6 +156,12 @@ pub enum Error {
     /// A probe of the loss around the weights failed.
     #[error(transparent)]
     Sharpness(Box<polder_sharpness::Error>),
+    /// A picture that can't be made.
+    #[error("the figure can't be drawn: {reason}")]
+    Figure {
+        /// Why not.
+        reason: String,
+    },
     /// Data of a small objective can't be read or used.
     #[error(transparent)]
     Data(Box<polder_optim::objectives::DataError>),

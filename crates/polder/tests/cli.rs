@@ -13,7 +13,7 @@ use serde_json::Value;
 fn help_goes_to_stdout_and_wrong_usage_exits_with_2() {
     let out = succeed(&["--help"]);
     let said = text(&out.stdout);
-    for word in ["train", "plan", "eval", "predict", "replay"] {
+    for word in ["train", "plan", "eval", "predict", "replay", "report"] {
         assert!(said.contains(word), "{said}");
         assert!(text(&succeed(&[word, "--help"]).stdout).contains("Usage: polder"), "{word}");
     }
@@ -203,7 +203,20 @@ fn a_run_folder_is_a_model_with_its_task_and_data() {
     assert!(out.stdout.is_empty(), "progress and notes go to stderr");
     assert!(text(&out.stderr).contains("accuracy"), "{}", text(&out.stderr));
     let report = fs::read_to_string(run.join("report.html")).unwrap();
-    assert!(report.contains("Training loss") && report.contains("Evaluation score"));
+    assert!(report.contains("Training loss") && report.contains("Task score"));
+    fs::remove_file(run.join("report.html")).unwrap();
+    let out = succeed(&["report", str(&run), "--open", "no"]);
+    assert_eq!(text(&out.stdout).trim_end(), run.join("report.html").display().to_string());
+    // The same files give the same page.
+    assert_eq!(fs::read_to_string(run.join("report.html")).unwrap(), report);
+    let (again, both) = (place.path("again"), place.path("both.html"));
+    succeed(&["train", str(&config), "--run", str(&again), "--set", "optimizer.sgd.lr=1e-3", "--set", "steps=20"]);
+    succeed(&["report", str(&run), str(&again), "--out", str(&both), "--open", "no"]);
+    let page = fs::read_to_string(&both).unwrap();
+    assert!(page.contains("2 runs") && page.contains("<code>optimizer.sgd.lr</code>"), "{page}");
+    let said = fail(&["report", str(&run), str(&again)]);
+    assert!(said.contains("several runs") && said.contains("hint: name it with `--out"), "{said}");
+    assert!(fail(&["report", str(&place.path("gone"))]).contains("gone/metrics.jsonl"));
     let plan: Value = serde_json::from_str(&fs::read_to_string(run.join("plan.json")).unwrap()).unwrap();
     assert_eq!(plan["batch"], 4);
     let out = succeed(&["eval", "--model", str(&run), "--json"]);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Fit, Growth, Stepped};
-use crate::report::chart::{Chart, Series};
+use crate::figure::{Figure, Panel, Series};
 
 const MIB: f64 = (1 << 20) as f64;
 
@@ -36,14 +36,17 @@ impl Growth {
     /// Seconds a step, measured and by the line, as an SVG file.
     pub fn svg(&self) -> String {
         let points: Vec<(f64, f64)> = self.steps.iter().map(|s| (self.sweep.of(s), s.median)).collect();
+        let ranges = self.steps.iter().map(|s| (self.sweep.of(s), s.range().0, s.range().1));
         let ends = [points.first(), points.last()].into_iter().flatten();
-        let line = self.seconds.map(|fit| ends.map(|(x, _)| (*x, fit.at_zero + fit.slope * x)).collect());
-        let series = vec![
-            Series { name: "measured".to_owned(), line: true, points: points.clone() },
-            Series { name: "line of least squares".to_owned(), line: true, points: line.unwrap_or_default() },
-        ];
-        let title = format!("Seconds a step over {}", self.sweep.axis());
-        Chart { title, series }.svg().replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1)
+        let line: Option<Vec<(f64, f64)>> =
+            self.seconds.map(|fit| ends.map(|(x, _)| (*x, fit.at_zero + fit.slope * x)).collect());
+        let axis = self.sweep.axis();
+        let panel = Panel::new(format!("Seconds a step over {axis}"))
+            .axes(axis, "time of a step (s)")
+            .with(Series::dashed("line of least squares", line.unwrap_or_default()).colour(1))
+            .with(Series::band("", ranges).colour(0))
+            .with(Series::line("median, with the fastest and the slowest", points).colour(0));
+        Figure::of(panel).svg()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use polder_models::StorageType;
 use polder_tasks::Split;
 
@@ -29,6 +29,8 @@ pub(super) enum Command {
     Replay(ReplayArgs),
     /// Measure how sharp the loss is around a model's weights, and where a run stands against its edge of stability
     Sharpness(SharpnessArgs),
+    /// Draw a run's curves and numbers as one HTML page, or those of several runs over one another
+    Report(ReportArgs),
     /// Time steps of random weights of a given shape on this machine, and how their cost grows
     Bench(BenchArgs),
     /// Run a published experiment again and hold its values against the paper's
@@ -210,6 +212,27 @@ pub(super) struct SharpnessArgs {
     /// Print results only
     #[arg(long, short)]
     pub(super) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// Run folders; a run may still be going on
+    #[arg(required = true, value_name = "RUN")]
+    pub(super) runs: Vec<PathBuf>,
+    /// The page [default: report.html in the run's folder; required for several runs]
+    #[arg(long, value_name = "FILE.html")]
+    pub(super) out: Option<PathBuf>,
+    /// Show the page in a browser; `auto` does so where a person sits at this machine's screen
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(super) open: Open,
+}
+
+/// When a page is shown in a browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Open {
+    Yes,
+    No,
+    Auto,
 }
 
 #[derive(Debug, Args)]

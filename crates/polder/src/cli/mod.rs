@@ -10,6 +10,7 @@ mod plan;
 mod predict;
 mod progress;
 mod replay;
+mod report;
 mod reproduce;
 mod samples;
 mod sharpness;
@@ -50,6 +51,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Sharpness(arguments) => sharpness::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),
     };

@@ -68,7 +68,12 @@ impl Config {
     }
 }
 
-fn flatten(prefix: String, value: serde_json::Value, out: &mut std::collections::BTreeMap<String, serde_json::Value>) {
+/// The leaves of a JSON value, by their dotted keys below `prefix`.
+pub(crate) fn flatten(
+    prefix: String,
+    value: serde_json::Value,
+    out: &mut std::collections::BTreeMap<String, serde_json::Value>,
+) {
     match value {
         serde_json::Value::Null => {}
         serde_json::Value::Object(map) => {

@@ -1,159 +1,85 @@
-//! `RUN/report.html`: a run's curves and numbers on one page that any browser shows, without scripts or other files.
+//! A run's curves and numbers on one page that any browser shows and prints, without scripts or other files.
+//!
+//! The page follows the reader's choice of light or dark, is light on paper, and says where each number comes from. It can
+//! be drawn at any moment: of a run that goes on, has not begun, or lost its last line in a crash.
 
-pub(crate) mod chart;
+mod cards;
+mod charts;
+mod compare;
+mod lines;
+mod settings;
+mod smooth;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod write;
 
-use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::figure::text::escape;
+use crate::figure::{Figure, Panel, page_css};
 use crate::run::write_file;
-use chart::{Chart, Series};
+use charts::Charts;
+use lines::Run;
 
-/// Draws the report of a run from its `metrics.jsonl` and `plan.json`; gives its path.
+/// Draws the report of a run from what lies in its folder, as `RUN/report.html`; gives its path.
 ///
 /// # Errors
-/// Files that can't be read or written.
+/// There is neither a plan nor a `metrics.jsonl`; the page can't be written.
 pub fn write(run: &Path) -> Result<PathBuf> {
-    let metrics = run.join("metrics.jsonl");
-    let text = fs::read_to_string(&metrics).map_err(Error::io("read", &metrics))?;
-    let lines: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let plan = fs::read_to_string(run.join("plan.json")).unwrap_or_default();
     let path = run.join("report.html");
-    write_file(&path, page(run, &lines, &plan).as_bytes())?;
+    write_to(&[run], &path)?;
     Ok(path)
 }
 
-/// How many points a curve has at most.
-const POINTS: usize = 1000;
-
-fn page(run: &Path, lines: &[Value], plan: &str) -> String {
-    let name = escape(&run.file_name().map_or_else(|| run.display().to_string(), |n| n.to_string_lossy().into_owned()));
-    let steps = curve(lines, |line| kind(line) == "step", "loss");
-    let losses = Chart {
-        title: "Training loss (nats)".to_owned(),
-        series: vec![
-            Series { name: "mean of the steps near by".to_owned(), points: smoothed(&steps), line: true },
-            Series { name: "step".to_owned(), points: thinned(&steps), line: false },
-        ],
+/// Draws the report of one run, or of several over one another, as that file.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_to(runs: &[impl AsRef<Path>], out: &Path) -> Result<()> {
+    let runs: Vec<Run> = runs.iter().map(|run| Run::read(run.as_ref())).collect::<Result<_>>()?;
+    let page = match runs.as_slice() {
+        [run] => single(run),
+        runs => compare::page(runs),
     };
-    let mut charts = vec![losses];
-    for (field, title) in [("score", "Evaluation score"), ("loss", "Evaluation loss (nats)")] {
-        let mut series: Vec<Series> = Vec::new();
-        for line in lines.iter().filter(|line| kind(line) == "evaluated") {
-            let (Some(split), Some(point)) = (line.get("split").and_then(Value::as_str), point(line, field)) else {
-                continue;
-            };
-            match series.iter_mut().find(|s| s.name == split) {
-                Some(known) => known.points.push(point),
-                None => series.push(Series { name: split.to_owned(), points: vec![point], line: true }),
-            }
-        }
-        charts.push(Chart { title: title.to_owned(), series });
-    }
-    let mut body = String::new();
-    for chart in charts.iter().filter(|chart| !chart.is_empty()) {
-        body += &chart.svg();
-    }
-    body += &table(lines);
+    write_file(out, page.as_bytes())
+}
+
+fn single(run: &Run) -> String {
+    let text = |at: &str| run.plan.pointer(at).and_then(Value::as_str);
+    let mut about = Vec::new();
+    about.extend(text("/facts/data/task").map(|task| format!("task {task}")));
+    about.extend(text("/model/path").map(|model| format!("model {model}")));
+    about.push(format!("run {}", run.path.display()));
+    let body = [
+        cards::cards(run),
+        tables::notes(run),
+        drawn(Charts::of(std::slice::from_ref(run)).panels()),
+        tables::evaluations(run),
+        settings::settings(run),
+        tables::origin(run),
+    ];
+    page(&run.name, &about.join(" · "), &body.concat())
+}
+
+/// Charts beside and below one another.
+fn drawn(panels: Vec<Panel>) -> String {
+    let figure = |panel| format!("<figure>{}</figure>\n", Figure::of(panel).sized(520.0, 220.0).inline_svg());
+    format!("<div class=\"charts\">\n{}</div>\n", panels.into_iter().map(figure).collect::<String>())
+}
+
+fn page(title: &str, about: &str, body: &str) -> String {
+    let (title, about) = (escape(title), escape(about));
     format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{name}</title>\n\
-         <style>body{{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}}\
-         td,th{{padding:.1em .8em;text-align:right}}pre{{overflow:auto;background:#f4f4f4;padding:1em}}</style>\n\
-         <h1>{name}</h1>\n{body}<details><summary>Plan</summary><pre>{}</pre></details>\n</html>\n",
-        escape(plan)
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
+         <style>\n{}{}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>\n<p class=\"about\">{about}</p>\n</header>\n\
+         {body}<footer>Drawn by polder {}.</footer>\n</body>\n</html>\n",
+        page_css(),
+        include_str!("style.css"),
+        env!("CARGO_PKG_VERSION")
     )
-}
-
-fn kind(line: &Value) -> &str {
-    line.get("kind").and_then(Value::as_str).unwrap_or_default()
-}
-
-fn point(line: &Value, field: &str) -> Option<(f64, f64)> {
-    let (step, value) = (line.get("step")?.as_f64()?, line.get(field)?.as_f64()?);
-    (step.is_finite() && value.is_finite()).then_some((step, value))
-}
-
-fn curve(lines: &[Value], keep: impl Fn(&Value) -> bool, field: &str) -> Vec<(f64, f64)> {
-    lines.iter().filter(|line| keep(line)).filter_map(|line| point(line, field)).collect()
-}
-
-/// Every n-th point.
-fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    points.iter().step_by(points.len().div_ceil(POINTS).max(1)).copied().collect()
-}
-
-/// Means of consecutive points, about a hundred of them.
-fn smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let mean =
-        |chunk: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| chunk.iter().map(of).sum::<f64>() / chunk.len() as f64;
-    points.chunks(points.len().div_ceil(100).max(1)).map(|c| (mean(c, |p| p.0), mean(c, |p| p.1))).collect()
-}
-
-fn table(lines: &[Value]) -> String {
-    let mut rows = String::new();
-    for line in lines.iter().filter(|line| kind(line) == "evaluated") {
-        let text = |field: &str| line.get(field).and_then(Value::as_str).map(escape).unwrap_or_default();
-        let number = |field: &str| {
-            line.get(field).and_then(Value::as_f64).map_or_else(String::new, |x| format!("{}", (x * 1e4).round() / 1e4))
-        };
-        let ends = |at: usize| line.get("interval").and_then(|i| i.get(at)).and_then(Value::as_f64);
-        let interval = ends(0).zip(ends(1)).map_or_else(String::new, |(low, high)| format!("{low:.4} to {high:.4}"));
-        // Writing to a string can't fail.
-        let _ = writeln!(
-            rows,
-            "<tr><td>{}<td>{}<td>{}<td>{}<td>{interval}<td>{}<td>{}<td>{}",
-            number("step"),
-            text("split"),
-            text("metric"),
-            number("score"),
-            number("majority"),
-            number("loss"),
-            number("n")
-        );
-    }
-    if rows.is_empty() {
-        return rows;
-    }
-    format!(
-        "<table><tr><th>step<th>rows<th>metric<th>score<th>95 % interval<th>majority<th>loss<th>n\n{rows}</table>\n"
-    )
-}
-
-/// Text that is safe inside of HTML.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_report_shows_curves_and_scores() {
-        let run = tempfile::tempdir().unwrap();
-        let mut text = String::new();
-        for step in 1..=300 {
-            text += &format!("{{\"kind\":\"step\",\"step\":{step},\"loss\":{}}}\n", 1.0 / f64::from(step));
-        }
-        text += "{\"kind\":\"evaluated\",\"step\":300,\"split\":\"<dev>\",\"metric\":\"accuracy\",\"score\":0.75,\
-                 \"interval\":[0.7,0.8],\"majority\":0.5,\"loss\":0.4,\"n\":20}\n{torn";
-        fs::write(run.path().join("metrics.jsonl"), text).unwrap();
-        fs::write(run.path().join("plan.json"), "{\"seed\": 0}").unwrap();
-        let page = fs::read_to_string(write(run.path()).unwrap()).unwrap();
-        assert!(page.contains("Training loss") && page.contains("Evaluation score") && page.contains("<polyline"));
-        assert!(page.contains("&lt;dev&gt;") && !page.contains("<dev>"), "text from files is escaped");
-        assert!(page.contains("0.7000 to 0.8000") && page.contains("&quot;seed&quot;"));
-        assert!(!page.contains("NaN") && !page.contains("<script"));
-    }
-
-    #[test]
-    fn an_empty_run_has_a_page_too() {
-        let run = tempfile::tempdir().unwrap();
-        assert!(write(run.path()).is_err(), "no metrics");
-        fs::write(run.path().join("metrics.jsonl"), "").unwrap();
-        assert!(fs::read_to_string(write(run.path()).unwrap()).unwrap().contains("</html>"));
-    }
 }

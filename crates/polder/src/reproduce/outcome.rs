@@ -1,5 +1,7 @@
 //! What an experiment found.
 
+use crate::figure::Figure;
+
 /// What an experiment found.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outcome {
@@ -13,6 +15,8 @@ pub struct Outcome {
     pub evaluations: u64,
     /// The numbers.
     pub data: Vec<Table>,
+    /// The pictures, each with its name.
+    pub figures: Vec<(String, Figure)>,
 }
 
 impl Outcome {

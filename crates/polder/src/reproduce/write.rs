@@ -11,6 +11,9 @@ use super::outcome::{Check, Outcome, Table};
 use crate::error::{Error, Result};
 use crate::run::write_file;
 
+/// The width of a figure as PNG, in pixels.
+const WIDTH: u32 = 1600;
+
 /// What was written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wrote {
@@ -29,10 +32,10 @@ pub fn prepare(out: &Path) -> Result<()> {
     tempfile::NamedTempFile::new_in(out).map_err(Error::io("write to", out)).map(drop)
 }
 
-/// Writes everything that was found: a CSV and a JSON file a table, `report.md`.
+/// Writes everything that was found: a CSV and a JSON file a table, an SVG and a PNG file a figure, `report.md`.
 ///
 /// # Errors
-/// A file can't be written.
+/// A file can't be written; a figure is too large.
 pub fn write(out: &Path, experiment: &Experiment, request: &Request, outcome: &Outcome, seconds: f64) -> Result<Wrote> {
     let mut files = Vec::new();
     let mut put = |name: String, bytes: &[u8]| {
@@ -45,6 +48,10 @@ pub fn write(out: &Path, experiment: &Experiment, request: &Request, outcome: &O
         put(format!("{}.csv", table.name), csv(table).as_bytes())?;
         let whole = json!({ "name": table.name, "columns": table.columns, "rows": table.rows });
         put(format!("{}.json", table.name), format!("{whole}\n").as_bytes())?;
+    }
+    for (name, figure) in &outcome.figures {
+        put(format!("figure-{name}.svg"), figure.svg().as_bytes())?;
+        put(format!("figure-{name}.png"), &figure.png(WIDTH)?)?;
     }
     let report = report(experiment, request, outcome, seconds);
     put("report.md".to_owned(), report.as_bytes())?;
