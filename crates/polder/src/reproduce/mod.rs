@@ -14,7 +14,9 @@
 
 mod descend;
 mod experiment;
+mod linear;
 mod outcome;
+mod tilt;
 mod toy;
 mod write;
 
@@ -24,7 +26,7 @@ pub use outcome::{Check, Outcome, Table};
 pub use write::{Wrote, prepare, report, write};
 
 /// Every experiment.
-pub static EXPERIMENTS: &[Experiment] = &[toy::EXPERIMENT];
+pub static EXPERIMENTS: &[Experiment] = &[toy::EXPERIMENT, linear::SVM, linear::LOGISTIC, tilt::EXPERIMENT];
 
 /// The experiment of that name.
 pub fn named(name: &str) -> Option<&'static Experiment> {

@@ -24,6 +24,16 @@ impl Outcome {
     pub fn passes(&self) -> bool {
         self.checks.iter().all(Check::passes)
     }
+
+    /// The points of two columns of a table, for a figure; none where there is no such table.
+    pub fn points(&self, table: &str, x: &str, y: &str) -> Vec<(f64, f64)> {
+        self.data.iter().find(|of| of.name == table).map_or_else(Vec::new, |table| table.points(x, y))
+    }
+
+    /// Notes a setting with its value.
+    pub fn set(&mut self, name: &str, value: impl std::fmt::Display) {
+        self.settings.push((name.to_owned(), value.to_string()));
+    }
 }
 
 /// One of our values against the paper's or an oracle's.
@@ -84,6 +94,14 @@ impl Table {
     /// The points of two columns, for a figure.
     pub fn points(&self, x: &str, y: &str) -> Vec<(f64, f64)> {
         self.column(x).into_iter().zip(self.column(y)).collect()
+    }
+
+    /// The rows in which a column has that value, as a table of the same name.
+    #[must_use]
+    pub fn rows_where(&self, name: &str, value: f64) -> Self {
+        let keep = self.column(name).into_iter().map(|found| found == value);
+        let rows = self.rows.iter().zip(keep).filter(|(_, keep)| *keep).map(|(row, _)| row.clone()).collect();
+        Self { rows, ..Self::clone(self) }
     }
 }
 

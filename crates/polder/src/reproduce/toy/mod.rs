@@ -2,6 +2,7 @@
 
 mod balance;
 mod courses;
+mod figures;
 mod stability;
 
 use polder_optim::objectives::Toy;
@@ -36,13 +37,11 @@ fn run(request: &Request, heard: &mut dyn FnMut(&Progress)) -> Result<Outcome> {
     balance::run(&toy, request, heard, &mut found)?;
     stability::run(&toy, request, heard, &mut found)?;
     found.differs.extend(DIFFERS.map(str::to_owned));
-    let settings = [
-        ("numbers in y and in z", BLOCK.to_string()),
-        ("start", format!("y, z ~ N(0, I), the first seed with |yᵀz − 1| ≤ {RESIDUAL}")),
-        ("η of two-point descent", LR.to_string()),
-        ("λ → 0", format!("taken as λ = {LIMIT}")),
-    ];
-    found.settings.extend(settings.map(|(name, value)| (name.to_owned(), value)));
+    found.set("numbers in y and in z", BLOCK);
+    found.set("start", format!("y, z ~ N(0, I), the first seed with |yᵀz − 1| ≤ {RESIDUAL}"));
+    found.set("η of two-point descent", LR);
+    found.set("λ → 0", format!("taken as λ = {LIMIT}"));
+    found.figures = figures::all(&found);
     Ok(found)
 }
 
