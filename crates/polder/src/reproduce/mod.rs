@@ -12,8 +12,10 @@
 //! # Ok::<(), polder::Error>(())
 //! ```
 
+mod communication;
 mod descend;
 mod experiment;
+mod few_shot;
 mod linear;
 mod outcome;
 mod tilt;
@@ -26,7 +28,14 @@ pub use outcome::{Check, Outcome, Table};
 pub use write::{Wrote, prepare, report, write};
 
 /// Every experiment.
-pub static EXPERIMENTS: &[Experiment] = &[toy::EXPERIMENT, linear::SVM, linear::LOGISTIC, tilt::EXPERIMENT];
+pub static EXPERIMENTS: &[Experiment] = &[
+    toy::EXPERIMENT,
+    linear::SVM,
+    linear::LOGISTIC,
+    tilt::EXPERIMENT,
+    communication::EXPERIMENT,
+    few_shot::EXPERIMENT,
+];
 
 /// The experiment of that name.
 pub fn named(name: &str) -> Option<&'static Experiment> {
