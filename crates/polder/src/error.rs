@@ -173,6 +173,17 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// Data of a small objective can't be read or used.
+    #[error(transparent)]
+    Data(Box<polder_optim::objectives::DataError>),
+    /// An option that what was asked for does not read.
+    #[error(
+        "this experiment does not read `{option}`\nhint: leave it out; `polder reproduce --list` says what each one is"
+    )]
+    UnreadOption {
+        /// The option.
+        option: &'static str,
+    },
     /// The place for an output is taken.
     #[error("`{}` is there already and is not empty\nhint: name another folder", path.display())]
     OutputExists {
@@ -241,6 +252,12 @@ impl From<polder_optim::Error> for Error {
 impl From<polder_sharpness::Error> for Error {
     fn from(error: polder_sharpness::Error) -> Self {
         Self::Sharpness(Box::new(error))
+    }
+}
+
+impl From<polder_optim::objectives::DataError> for Error {
+    fn from(error: polder_optim::objectives::DataError) -> Self {
+        Self::Data(Box::new(error))
     }
 }
 

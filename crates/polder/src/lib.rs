@@ -24,6 +24,7 @@ pub mod packing;
 pub mod plan;
 pub mod replay;
 pub mod report;
+pub mod reproduce;
 pub mod run;
 pub mod scoring;
 pub mod sharpness;

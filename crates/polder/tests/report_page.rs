@@ -52,7 +52,7 @@ fn browse(browser: &Path, page: &Path, dark: bool, width: u32, more: &[String]) 
 }
 
 /// Higher than the page, so that one picture holds all of it.
-const HEIGHT: u32 = 5000;
+const HEIGHT: u32 = 8000;
 
 fn picture(browser: &Path, page: &Path, dark: bool, width: u32) -> Pixmap {
     let shot = page.with_extension(format!("{width}-{}.png", if dark { "dark" } else { "light" }));

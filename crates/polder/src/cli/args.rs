@@ -35,6 +35,9 @@ pub(super) enum Command {
     Report(ReportArgs),
     /// Time steps of random weights of a given shape on this machine, and how their cost grows
     Bench(BenchArgs),
+    /// Run a published experiment again and hold its values against the paper's
+    #[command(after_help = format!("Experiments:\n\n{}", polder::reproduce::listing()))]
+    Reproduce(ReproduceArgs),
 }
 
 #[derive(Debug, Args)]
@@ -307,6 +310,37 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "json")]
     pub(super) growth: Option<PathBuf>,
     /// Print results only
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReproduceArgs {
+    /// The experiment; `--list` names them
+    #[arg(required_unless_present = "list")]
+    pub(super) name: Option<String>,
+    /// List the experiments with their sources and costs
+    #[arg(long)]
+    pub(super) list: bool,
+    /// The folder for tables, figures and the report; files of an earlier run are replaced [default: reproduce/NAME]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Run a short form, which checks only what its length can show
+    #[arg(long)]
+    pub(super) short: bool,
+    /// Seed of all random numbers
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(super) seed: u64,
+    /// A data file in LIBSVM's format, or a folder of rows [default: what the program makes or ships]
+    #[arg(long, value_name = "PATH")]
+    pub(super) data: Option<PathBuf>,
+    /// A language model, for the experiments that fine-tune one [default: the one that ships]
+    #[arg(long, value_name = "PATH")]
+    pub(super) model: Option<PathBuf>,
+    /// A built-in task or a task file, for the experiments that fine-tune a language model
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    pub(super) task: Option<String>,
+    /// Print the report only
     #[arg(long, short)]
     pub(super) quiet: bool,
 }

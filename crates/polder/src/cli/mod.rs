@@ -11,6 +11,7 @@ mod predict;
 mod progress;
 mod replay;
 mod report;
+mod reproduce;
 mod samples;
 mod sharpness;
 mod subject;
@@ -29,6 +30,8 @@ enum Ended {
     Well,
     /// By Ctrl-C, after everything was put in order.
     Interrupted,
+    /// With a value outside of its tolerance.
+    Outside,
 }
 
 /// Reads the arguments, runs the command, says what went wrong.
@@ -52,10 +55,12 @@ pub(crate) fn main() -> ExitCode {
         Command::Sharpness(arguments) => sharpness::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Reproduce(arguments) => reproduce::run(&arguments),
     };
     match ended {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::Interrupted) => ExitCode::from(130),
+        Ok(Ended::Outside) => ExitCode::FAILURE,
         Err(error) => fault::report(&error),
     }
 }

@@ -278,6 +278,7 @@ fn a_heat_map_shows_its_values_and_its_bar() {
     assert!(painted(&bowl, [68, 1, 84], (0.4, 0.55), (0.4, 0.6)) > 50);
     assert!(painted(&bowl, [253, 231, 37], (0.7, 0.9), (0.05, 0.25)) > 50);
     assert!(painted(&bowl, [0x99; 3], (0.05, 0.2), (0.75, 0.95)) > 50);
+    assert_eq!(painted(&bowl, [0xff; 3], (0.2, 0.75), (0.3, 0.7)), 0, "no gap between cells");
     assert!(bowl.svg().contains("loss (nats)"));
     for odd in [vec![], vec![f64::NAN; 441], vec![1.0; 441], vec![-1.0; 3]] {
         png::tree(&figure(heat(odd.clone()).log()).svg()).unwrap();

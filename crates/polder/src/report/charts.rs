@@ -148,7 +148,9 @@ impl<'a> Charts<'a> {
     }
 
     fn traces(&self) -> Panel {
-        let mut panel = self.panel("Trace of the Hessian", "trace (nats)");
+        let title =
+            if self.alone() { "Trace of the Hessian" } else { "Trace of the Hessian; dashed: edge of stability" };
+        let mut panel = self.panel(title, "trace");
         for (number, run) in self.runs.iter().enumerate() {
             let at = |line: &Trace| self.x(line.step, line.forwards);
             let found: Vec<(f64, f64)> = run.traces.iter().map(|line| (at(line), line.trace)).collect();
