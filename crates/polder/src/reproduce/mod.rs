@@ -13,6 +13,7 @@
 //! ```
 
 mod descend;
+mod edge;
 mod experiment;
 mod linear;
 mod outcome;
@@ -26,7 +27,20 @@ pub use outcome::{Check, Outcome, Table};
 pub use write::{Wrote, prepare, report, write};
 
 /// Every experiment.
-pub static EXPERIMENTS: &[Experiment] = &[toy::EXPERIMENT, linear::SVM, linear::LOGISTIC, tilt::EXPERIMENT];
+pub static EXPERIMENTS: &[Experiment] = &[
+    toy::EXPERIMENT,
+    linear::SVM,
+    linear::LOGISTIC,
+    tilt::EXPERIMENT,
+    edge::GRADIENT,
+    edge::MOMENTUM,
+    edge::ADAM,
+    edge::QUERIES,
+    edge::SMOOTHING,
+    edge::MINIBATCH,
+    edge::CATAPULT,
+    edge::CONVOLUTION,
+];
 
 /// The experiment of that name.
 pub fn named(name: &str) -> Option<&'static Experiment> {
