@@ -17,8 +17,11 @@ pub struct Experiment {
     /// About how many seconds the short and the full form take on one core.
     pub seconds: (f64, f64),
     /// Runs it, telling of its progress.
-    pub run: fn(&Request, &mut dyn FnMut(&Progress)) -> Result<Outcome>,
+    pub run: Run,
 }
+
+/// Runs an experiment as asked, telling of its progress.
+pub type Run = fn(&Request, &mut dyn FnMut(&Progress)) -> Result<Outcome>;
 
 /// What is asked of an experiment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

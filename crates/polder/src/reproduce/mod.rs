@@ -14,6 +14,7 @@
 
 mod communication;
 mod descend;
+mod edge;
 mod experiment;
 mod few_shot;
 mod linear;
@@ -23,7 +24,7 @@ mod toy;
 mod write;
 
 pub use descend::ZerothOrder;
-pub use experiment::{Experiment, Progress, Request};
+pub use experiment::{Experiment, Progress, Request, Run};
 pub use outcome::{Check, Outcome, Table};
 pub use write::{Wrote, prepare, report, write};
 
@@ -35,6 +36,14 @@ pub static EXPERIMENTS: &[Experiment] = &[
     tilt::EXPERIMENT,
     communication::EXPERIMENT,
     few_shot::EXPERIMENT,
+    edge::GRADIENT,
+    edge::MOMENTUM,
+    edge::ADAM,
+    edge::QUERIES,
+    edge::SMOOTHING,
+    edge::MINIBATCH,
+    edge::CATAPULT,
+    edge::CONVOLUTION,
 ];
 
 /// The experiment of that name.
