@@ -111,7 +111,8 @@ fn few_shot() {
 #[test]
 fn the_table_is_what_help_list_and_documentation_name() {
     let list = text(&succeed(&["reproduce", "--list"]).stdout);
-    let help = text(&succeed(&["reproduce", "--help"]).stdout);
+    // Help is wrapped to the terminal.
+    let help = text(&succeed(&["reproduce", "--help"]).stdout).split_whitespace().collect::<Vec<_>>().join(" ");
     let page = include_str!("../REPRODUCE.md");
     let mut names = std::collections::HashSet::new();
     for experiment in EXPERIMENTS {
@@ -151,16 +152,25 @@ fn what_can_not_be_run_is_refused() {
 #[test]
 fn rows_of_ones_own_are_used_with_the_test_file_beside_them() {
     let place = tempfile::tempdir().unwrap();
-    let rows = |count: usize, from: usize| -> String {
-        (from..from + count)
-            .map(|i| format!("{:+} {}:1 {}:1 9:1\n", if i % 3 == 0 { 1 } else { -1 }, 1 + i % 3, 4 + i % 5))
-            .collect()
+    // Rows of six among forty features: with a few rows alike the Hessian has a few large eigenvalues, and the experiment's
+    // step would lie beyond their edge.
+    let rows = |count: u64, from: u64| -> String {
+        let row = |i: u64| {
+            let feature = |block: u64| {
+                // Knuth's multiplier: any numbers will do that don't repeat from row to row.
+                let mixed = (i * 6 + block).wrapping_mul(6_364_136_223_846_793_005).rotate_left(17);
+                format!("{}:1", 1 + block * 7 + mixed % 7)
+            };
+            let label = if i % 3 == 0 { 1 } else { -1 };
+            format!("{label:+} {}\n", (0..6).map(feature).collect::<Vec<_>>().join(" "))
+        };
+        (from..from + count).map(row).collect()
     };
     let data = place.path().join("rows");
-    fs::write(&data, rows(60, 0)).unwrap();
-    fs::write(place.path().join("rows.t"), rows(20, 7)).unwrap();
+    fs::write(&data, rows(300, 0)).unwrap();
+    fs::write(place.path().join("rows.t"), rows(20, 1000)).unwrap();
     let report = short("svm", &place.path().join("out"), &["--data", str(&data)]);
-    assert!(report.contains("`rows`: 60 training rows, 20 test rows, 9 features"), "{report}");
+    assert!(report.contains("`rows`: 300 training rows, 20 test rows, 42 features"), "{report}");
     assert!(report.contains("not those of a5a"), "{report}");
     files_parse(&place.path().join("out"));
 }

@@ -42,7 +42,8 @@ fn consistent(name: &str, table: &Columns) {
     for (row, _) in table["step"].iter().enumerate() {
         let at = |column: &str| table[column][row];
         assert!((at("ratio") - at("trace") / at("edge")).abs() < 1e-12, "{name}, row {row}");
-        assert!(at("standard_error") > 0.0 && at("standard_error") < 0.2 * at("trace"), "{name}, row {row}");
+        // Fifty signs: at the start of the convolutional network, whose eigenvalues cancel, a quarter of the trace.
+        assert!(at("standard_error") > 0.0 && at("standard_error") < 0.3 * at("trace"), "{name}, row {row}");
         assert!(0.0 < at("largest") && at("largest") < at("trace") && at("trace") < at("band"), "{name}, row {row}");
         assert!(at("loss") > 0.0 && (row == 0 || at("peak") >= 0.9 * at("loss")), "{name}, row {row}");
     }
