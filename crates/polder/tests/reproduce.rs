@@ -161,7 +161,7 @@ fn rows_of_ones_own_are_used_with_the_test_file_beside_them() {
                 let mixed = (i * 6 + block).wrapping_mul(6_364_136_223_846_793_005).rotate_left(17);
                 format!("{}:1", 1 + block * 7 + mixed % 7)
             };
-            let label = if i % 3 == 0 { 1 } else { -1 };
+            let label = if i.is_multiple_of(3) { 1 } else { -1 };
             format!("{label:+} {}\n", (0..6).map(feature).collect::<Vec<_>>().join(" "))
         };
         (from..from + count).map(row).collect()
