@@ -20,12 +20,13 @@ mod reader;
 pub mod rounding;
 pub mod update;
 
-pub use cpu::CpuReader;
+pub use cpu::{CpuReader, materialise, materialised_bytes};
 pub use direction::{Law, ParamKey, Seed};
 pub use error::{Error, Result};
 pub use param::{Param, ParamSet, Site};
 pub use plain::PlainReader;
 pub use points::{Points, Shift, Term};
 pub use reader::{
-    Activation, Arithmetic, Attention, KeysValues, Linear, Norm, NormKind, Reader, RopeTable, Sequence, Span, lineages,
+    Activation, Arithmetic, Attention, KeysValues, Linear, Next, Norm, NormKind, Reader, RopeTable, Sequence, Span,
+    lineages,
 };

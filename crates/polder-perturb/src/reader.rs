@@ -87,6 +87,45 @@ pub struct Attention<'a> {
     pub window: Option<usize>,
     /// What comes before every sequence.
     pub stem: Option<&'a KeysValues>,
+    /// The rows of the stem that come before each sequence, in order, one list a sequence; all rows where absent. So one
+    /// stem holds what several sequences said before.
+    pub after: Option<&'a [Vec<Span>]>,
+}
+
+impl Attention<'_> {
+    /// The rows of a stem of `rows` rows that come before each sequence.
+    ///
+    /// # Errors
+    /// Another number of lists than of sequences; a span that reaches beyond the stem.
+    pub(crate) fn stem_spans(&self, rows: usize) -> Result<Vec<Vec<Span>>> {
+        let Some(after) = self.after else {
+            return Ok(vec![vec![Span { start: 0, len: rows }]; self.sequences.len()]);
+        };
+        let wrong = |found: Vec<usize>, expected: String| {
+            Err(Error::Shape { what: "what comes before the sequences".to_owned(), found, expected })
+        };
+        if after.len() != self.sequences.len() {
+            return wrong(vec![after.len()], format!("a list a sequence, {}", self.sequences.len()));
+        }
+        match after.iter().flatten().find(|span| span.start.checked_add(span.len).is_none_or(|end| end > rows)) {
+            Some(span) => wrong(vec![span.start, span.len], format!("[start, length] within {rows} rows")),
+            None => Ok(after.to_vec()),
+        }
+    }
+}
+
+/// What the head says of the token that follows a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Next {
+    /// The likeliest token; the lowest id of equal ones.
+    pub token: u32,
+    /// Its logit, in nats; not a number where any logit is none.
+    pub logit: f32,
+    /// `log Σ exp(logit)` over all tokens: `logit − log_sum` is a token's log-probability, with the bits of
+    /// [`Reader::log_probs`] where the reader is row-invariant.
+    pub log_sum: f64,
+    /// The logits of all tokens, in nats, where they were asked for; else empty.
+    pub logits: Vec<f32>,
 }
 
 /// A linear layer `y = x·Wᵀ + b`, W of shape `[out, in]`.
@@ -157,6 +196,22 @@ pub struct RopeTable {
     pub half: usize,
 }
 
+impl Next {
+    /// What a row of logits says.
+    fn of(logits: Vec<f32>, whole: bool) -> Self {
+        let (mut token, mut logit) = (0, f32::NEG_INFINITY);
+        for (id, y) in (0..).zip(&logits) {
+            // What is no number stays: it must be seen.
+            if *y > logit || (y.is_nan() && !logit.is_nan()) {
+                (token, logit) = (id, *y);
+            }
+        }
+        let most = f64::from(logit);
+        let sum: f64 = logits.iter().map(|y| (f64::from(*y) - most).exp()).sum();
+        Self { token, logit, log_sum: most + sum.ln(), logits: if whole { logits } else { Vec::new() } }
+    }
+}
+
 /// A model's view of its weights at one or more points.
 ///
 /// Row `p·R + r` of every `[P·R, …]` tensor belongs to point `p`. Every operation is row-invariant: the bits of a row
@@ -209,4 +264,10 @@ pub trait Reader {
     /// `log softmax(x·Wᵀ + b)` at wanted (row, token) pairs, `[P·pairs.len()]`, in nats; x is `[P·U, in]`, rows are
     /// 0..U. At least f32, f64 where the backend can; never makes `[rows, vocabulary]` where it can avoid it.
     fn log_probs(&self, x: &Tensor, head: Linear, pairs: &[(u32, u32)]) -> Result<Tensor>;
+
+    /// What may follow each row of x `[P·U, in]`, one a row, with the logits of all tokens where `whole`.
+    fn next(&self, x: &Tensor, head: Linear, whole: bool) -> Result<Vec<Next>> {
+        let logits = self.linear(x, head)?.to_dtype(DType::F32)?.to_vec2::<f32>()?;
+        Ok(logits.into_iter().map(|logits| Next::of(logits, whole)).collect())
+    }
 }

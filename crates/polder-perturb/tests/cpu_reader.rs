@@ -126,8 +126,16 @@ fn each_operation(at: &dyn Reader, params: &ParamSet, window: Option<usize>) -> 
         let qkv = at.linears(&layer, &qkv)?;
         let q = at.rope(qkv[0].clone(), &table, &positions)?;
         let k = at.rope(qkv[1].clone(), &table, &positions)?;
-        let spec =
-            Attention { sequences: &sequences, heads: 6, kv_heads: 2, head_dim: 16, scale: 0.25, window, stem: None };
+        let spec = Attention {
+            sequences: &sequences,
+            heads: 6,
+            kv_heads: 2,
+            head_dim: 16,
+            scale: 0.25,
+            window,
+            stem: None,
+            after: None,
+        };
         let attended = at.attention(&q, &k, &qkv[1], &spec)?;
         let up = at.linear(&layer, linear(params, "up.weight", None))?;
         let gated = at.gate(up.clone(), &up, Activation::Silu)?;
@@ -279,7 +287,16 @@ fn a_branch_has_the_bits_of_the_whole_sequence() {
     let span = |start, len| Span { start, len };
     for window in [None, Some(7), Some(45)] {
         let run = |sequences: &[Sequence]| {
-            let spec = Attention { sequences, heads: 4, kv_heads: 2, head_dim: 16, scale: 0.25, window, stem: None };
+            let spec = Attention {
+                sequences,
+                heads: 4,
+                kv_heads: 2,
+                head_dim: 16,
+                scale: 0.25,
+                window,
+                stem: None,
+                after: None,
+            };
             reader.attention(&q, &k, &v, &spec).expect("attention")
         };
         let whole = run(&[Sequence { rows: span(0, 50), prefix: Span::default() }]);
@@ -302,8 +319,16 @@ fn a_branch_has_the_bits_of_the_whole_sequence() {
                 Sequence { rows: span(first, second), prefix: span(0, first) },
             ];
             let sequences = &sequences[..if second == 0 { 1 } else { 2 }];
-            let spec =
-                Attention { sequences, heads: 4, kv_heads: 2, head_dim: 16, scale: 0.25, window, stem: Some(&stem) };
+            let spec = Attention {
+                sequences,
+                heads: 4,
+                kv_heads: 2,
+                head_dim: 16,
+                scale: 0.25,
+                window,
+                stem: Some(&stem),
+                after: None,
+            };
             let after = reader.attention(&rest[0], &rest[1], &rest[2], &spec).expect("attention");
             assert_eq!(bits(&whole.narrow(0, 20, 30).expect("rows")), bits(&after), "{window:?}");
         }
@@ -318,7 +343,8 @@ fn sequences_that_overlap_or_leave_rows_out_are_refused() {
     let x = numbers(1, &[8, 16], 1.0);
     let span = |start, len| Sequence { rows: Span { start, len }, prefix: Span::default() };
     let refused = |sequences: &[Sequence], stem: Option<&KeysValues>| {
-        let spec = Attention { sequences, heads: 1, kv_heads: 1, head_dim: 16, scale: 1.0, window: None, stem };
+        let spec =
+            Attention { sequences, heads: 1, kv_heads: 1, head_dim: 16, scale: 1.0, window: None, stem, after: None };
         reader.attention(&x, &x, &x, &spec).is_err()
     };
     for sequences in [vec![span(0, 8), span(0, 8)], vec![span(0, 5), span(4, 4)], vec![span(1, 7)], vec![span(0, 9)]] {

@@ -61,26 +61,29 @@ impl<'a> Operands<'a> {
     }
 }
 
-/// The places of all keys of a sequence, in order: the stem, what it continues, itself.
-fn places(stem: usize, lineage: &[Span], own: Span) -> Vec<u32> {
+/// The places of all keys of a sequence, in order: what it sees of the stem, what it continues, itself.
+fn places(stem: usize, before: &[Span], lineage: &[Span], own: Span) -> Vec<u32> {
+    let before = before.iter().flat_map(|span| span.start..span.start + span.len);
     let rows = lineage.iter().chain([&own]).flat_map(|span| stem + span.start..stem + span.start + span.len);
-    (0..stem).chain(rows).map(|place| place as u32).collect()
+    before.chain(rows).map(|place| place as u32).collect()
 }
 
-/// The heads' outputs, `[points·rows, heads·head_dim]`.
+/// The heads' outputs, `[points·rows, heads·head_dim]`; `before` and `lineages` say what each sequence comes after, in the
+/// stem and in the pass.
 pub(super) fn attention(
     q: &[f32],
     k: Rows<'_>,
     v: Rows<'_>,
     points: usize,
     spec: &Attention<'_>,
+    before: &[Vec<Span>],
     lineages: &[Vec<Span>],
 ) -> Vec<f32> {
     let (q_width, kv_width) = (spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim);
     let rows = q.len() / q_width / points;
     let stem = k.stem.len() / kv_width / points;
-    let keys: Vec<Vec<u32>> =
-        spec.sequences.iter().zip(lineages).map(|(s, lineage)| places(stem, lineage, s.rows)).collect();
+    let each = spec.sequences.iter().zip(before).zip(lineages);
+    let keys: Vec<Vec<u32>> = each.map(|((s, before), lineage)| places(stem, before, lineage, s.rows)).collect();
     let mut out = vec![0f32; q.len()];
     let place = Shared::new(&mut out);
     let tasks: Vec<(usize, usize, usize)> = (0..points)

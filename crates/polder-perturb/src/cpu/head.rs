@@ -69,7 +69,7 @@ pub(super) fn log_probs(x: &Panels, head: &Layer<'_>, pairs: &[(u32, u32)]) -> V
 }
 
 /// `ln Σ s·e^m` over parts (m, s), in order.
-fn log_sum_exp(parts: impl Iterator<Item = (f32, f32)> + Clone) -> f64 {
+pub(super) fn log_sum_exp(parts: impl Iterator<Item = (f32, f32)> + Clone) -> f64 {
     let most = parts.clone().map(|(m, _)| f64::from(m)).fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = parts.map(|(m, s)| f64::from(s) * (f64::from(m) - most).exp()).sum();
     most + sum.ln()
@@ -77,7 +77,7 @@ fn log_sum_exp(parts: impl Iterator<Item = (f32, f32)> + Clone) -> f64 {
 
 at_each_level! {
     /// Maximum and `Σ exp(logit − maximum)` of each lane of a tile `[tokens][PANEL]`.
-    fn reduce(tile: &[f32], most: &mut [f32], sums: &mut [f32]) {
+    pub(super) fn reduce(tile: &[f32], most: &mut [f32], sums: &mut [f32]) {
         let mut m = [f32::NEG_INFINITY; PANEL];
         for logits in tile.chunks_exact(PANEL) {
             for (m, y) in m.iter_mut().zip(logits) {

@@ -7,6 +7,7 @@ pub(crate) mod level;
 mod made;
 mod math;
 mod matmul;
+mod next;
 mod pack;
 mod pairs;
 pub(crate) mod prefetch;
@@ -14,12 +15,15 @@ mod round;
 mod rowwise;
 mod shift;
 pub(crate) mod view;
+mod whole;
+
+pub use whole::{materialise, materialised_bytes};
 
 use crate::error::{Error, Result};
 use crate::param::{ParamSet, Site};
 use crate::points::Points;
 use crate::reader::{
-    Activation, Arithmetic, Attention, KeysValues, Linear, Norm, Reader, RopeTable, Sequence, Span, lineages,
+    Activation, Arithmetic, Attention, KeysValues, Linear, Next, Norm, Reader, RopeTable, Sequence, Span, lineages,
 };
 use attention::Rows;
 use candle_core::{DType, Device, Tensor};
@@ -293,7 +297,8 @@ impl Reader for CpuReader<'_> {
             None => (&[][..], &[][..]),
         };
         let (ks, vs) = (Rows { own: ks.f32()?, stem: k_stem }, Rows { own: vs.f32()?, stem: v_stem });
-        let y = attention::attention(qs.f32()?, ks, vs, self.points(), spec, &lineages);
+        let before = spec.stem_spans(k_stem.len() / (spec.kv_heads * spec.head_dim).max(1) / self.points())?;
+        let y = attention::attention(qs.f32()?, ks, vs, self.points(), spec, &before, &lineages);
         tensor(y, rows * self.points(), spec.heads * spec.head_dim)
     }
 
@@ -326,5 +331,14 @@ impl Reader for CpuReader<'_> {
         let out = self.with_layers(&[head], width, |held| head::log_probs(&panels, &held[0], pairs))?;
         let len = out.len();
         Ok(Tensor::from_vec(out, len, &Device::Cpu)?)
+    }
+
+    fn next(&self, x: &Tensor, head: Linear, whole: bool) -> Result<Vec<Next>> {
+        self.rows(x, None, "the head's input")?;
+        let width = x.dims2()?.1;
+        let x = x.contiguous()?;
+        let view = View::new(&x, "the head's input")?;
+        let panels = Panels::new(view.f32()?, self.points(), width, Layout::of(self.arithmetic));
+        self.with_layers(&[head], width, |held| next::next(&panels, &held[0], whole))
     }
 }

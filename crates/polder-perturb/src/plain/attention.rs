@@ -27,13 +27,17 @@ pub(super) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, spec: &Attention<'_>
         let out = attend(&batch(&q)?, &batch(&k)?, &batch(&v)?, 0, spec)?;
         return Ok(out.reshape((all, width))?);
     }
-    let mut sequences: Vec<_> = spec.sequences.iter().zip(lineages(spec.sequences)?).collect();
-    sequences.retain(|(s, _)| s.rows.len > 0);
-    sequences.sort_by_key(|(s, _)| s.rows.start);
+    let before = spec.stem_spans(stem.as_ref().map_or(Ok(0), |(keys, _)| keys.dim(1))?)?;
+    let mut sequences: Vec<_> = spec.sequences.iter().zip(before).zip(lineages(spec.sequences)?).collect();
+    sequences.retain(|((s, _), _)| s.rows.len > 0);
+    sequences.sort_by_key(|((s, _), _)| s.rows.start);
     let mut parts = Vec::with_capacity(sequences.len());
-    for (Sequence { rows: own, .. }, lineage) in sequences {
+    for ((Sequence { rows: own, .. }, before), lineage) in sequences {
         let together = |x: &Tensor, stem: Option<&Tensor>| -> Result<Tensor> {
-            let mut rows: Vec<Tensor> = stem.into_iter().cloned().collect();
+            let mut rows = Vec::new();
+            for (stem, span) in stem.into_iter().flat_map(|stem| before.iter().map(move |span| (stem, span))) {
+                rows.push(stem.narrow(1, span.start, span.len)?);
+            }
             for span in lineage.iter().chain([own]) {
                 rows.push(x.narrow(1, span.start, span.len)?);
             }
