@@ -301,4 +301,30 @@ pub enum Error {
     /// An input without tokens.
     #[error("the input has no tokens")]
     InputEmpty,
+    /// A cache that can't be addressed.
+    #[error(
+        "a cache for {places} sequences of {tokens} tokens is too large\nhint: fewer sequences at a time, or fewer tokens"
+    )]
+    CacheSize {
+        /// Sequences.
+        places: usize,
+        /// Tokens of each.
+        tokens: usize,
+    },
+    /// A cache has no such place, or it is named twice in one pass.
+    #[error("the cache has no place {place}, or the pass names it twice")]
+    CachePlace {
+        /// The place.
+        place: usize,
+    },
+    /// A sequence outgrows its place in a cache.
+    #[error("{tokens} more tokens do not fit into place {place} of the cache, which has room for {room}")]
+    CacheFull {
+        /// The place.
+        place: usize,
+        /// Tokens to append.
+        tokens: usize,
+        /// Tokens that there is room for.
+        room: usize,
+    },
 }

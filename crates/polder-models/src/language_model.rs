@@ -95,9 +95,9 @@ pub trait LanguageModel: Debug + Send + Sync {
 /// What a model keeps of the tokens that many sequences begin with: every layer's keys and values, at some points.
 #[derive(Debug, Clone)]
 pub struct Stem {
-    len: usize,
-    points: usize,
-    layers: Vec<KeysValues>,
+    pub(crate) len: usize,
+    pub(crate) points: usize,
+    pub(crate) layers: Vec<KeysValues>,
 }
 
 impl Stem {

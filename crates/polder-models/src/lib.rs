@@ -6,6 +6,7 @@
 //!
 //! The crate knows nothing of tasks.
 
+mod cache;
 mod config;
 mod error;
 mod gguf;
@@ -18,6 +19,7 @@ mod rope;
 mod save;
 mod tokens;
 
+pub use cache::Cache;
 pub use config::{Family, LlamaConfig, ModelConfig, OptConfig, RopeConfig, RopeKind};
 pub use error::{Error, Result};
 pub use language_model::{Around, Description, LanguageModel, Stem, build, expected_tensors, tied_aliases};

@@ -122,6 +122,7 @@ impl Llama {
             scale: (c.head_dim as f64).powf(-0.5),
             window: l.window,
             stem: pass.around.before(i),
+            after: pass.input.before(),
         };
         pass.around.keep(&k, &v);
         let mixed = at.attention(&q, &k, &v, &spec)?;

@@ -151,6 +151,7 @@ impl Opt {
             scale: ((self.config.hidden / self.config.heads) as f64).powf(-0.5),
             window: None,
             stem: around.before(i),
+            after: input.before(),
         };
         let normed = if first { at.norm(&x, &l.attention_norm)? } else { x.clone() };
         let qkv = at.linears(&normed, &l.qkv)?;

@@ -27,6 +27,9 @@ pub struct Tokens {
     pub wanted: Vec<Wanted>,
     /// Tokens of the [`Stem`](crate::Stem) that comes before every sequence.
     pub stem: usize,
+    /// The rows of the stem that come before each sequence, in order, where it is not all of them: a list a sequence, or
+    /// none at all.
+    pub after: Vec<Vec<Span>>,
 }
 
 impl Tokens {
@@ -48,6 +51,23 @@ impl Tokens {
     /// Appends a branch of the sequence whose rows are all of `prefix`, and gives its own rows; it may be a branch itself.
     pub fn push_branch(&mut self, ids: &[u32], prefix: Span) -> Span {
         self.append(ids, prefix)
+    }
+
+    /// Appends a sequence that follows some rows of the stem, in that order, and gives its own rows. In one pass either all
+    /// sequences are appended so, or none.
+    pub fn push_after(&mut self, ids: &[u32], before: Vec<Span>) -> Span {
+        let rows = Span { start: self.ids.len(), len: ids.len() };
+        let from: usize = before.iter().map(|span| span.len).sum();
+        self.ids.extend_from_slice(ids);
+        self.positions.extend((from..from + ids.len()).map(|p| p as u32));
+        self.sequences.push(Sequence { rows, prefix: Span::default() });
+        self.after.push(before);
+        rows
+    }
+
+    /// What comes before each sequence, as attention is told.
+    pub(crate) fn before(&self) -> Option<&[Vec<Span>]> {
+        Some(self.after.as_slice()).filter(|after| !after.is_empty())
     }
 
     fn append(&mut self, ids: &[u32], prefix: Span) -> Span {

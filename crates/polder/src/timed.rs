@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use candle_core::{DType, Device, Tensor};
-use polder_perturb::{Activation, Attention, Linear, Norm, Reader, Result, RopeTable, Site};
+use polder_perturb::{Activation, Attention, Linear, Next, Norm, Reader, Result, RopeTable, Site};
 
 /// What a forward pass is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,5 +104,9 @@ impl Reader for Timed<'_> {
 
     fn log_probs(&self, x: &Tensor, head: Linear, pairs: &[(u32, u32)]) -> Result<Tensor> {
         self.clock.time(Part::Head, || self.inner.log_probs(x, head, pairs))
+    }
+
+    fn next(&self, x: &Tensor, head: Linear, whole: bool) -> Result<Vec<Next>> {
+        self.clock.time(Part::Head, || self.inner.next(x, head, whole))
     }
 }

@@ -1,5 +1,6 @@
 //! Architectures against transformers, candle-transformers, themselves and autograd.
 
+mod cached;
 mod candle_reference;
 mod fixture;
 mod golden;
