@@ -22,8 +22,11 @@ impl Cache {
     /// Room for `places` sequences of `each` tokens after a beginning of `common` tokens that [`Cache::begin`] fills.
     ///
     /// # Errors
-    /// A size beyond what can be addressed; a failing allocation.
+    /// Several points; a size beyond what can be addressed; a failing allocation.
     pub fn new(about: &Description, at: &dyn Reader, common: usize, places: usize, each: usize) -> Result<Self> {
+        if at.points() != 1 {
+            return Err(Error::InputStem { what: "points", found: at.points(), expected: 1 });
+        }
         Self::of(about, (at.dtype(), &at.device()), common, places, each)
     }
 
@@ -61,6 +64,11 @@ impl Cache {
     /// The tokens of a place's sequence so far, the common beginning included; 0 where there is no such place.
     pub fn tokens(&self, place: usize) -> usize {
         self.used.get(place).map_or(0, |used| self.common + used)
+    }
+
+    /// Whether a place's sequence has no tokens of its own yet.
+    pub fn is_fresh(&self, place: usize) -> bool {
+        self.used.get(place) == Some(&0)
     }
 
     /// Makes room for another sequence in a place: it consists of the common beginning again.

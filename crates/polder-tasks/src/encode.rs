@@ -195,7 +195,7 @@ impl Encoder {
         Some(EncodedOption { ids, scored })
     }
 
-    fn ids(&self, text: &str, row: &str) -> Result<Vec<u32>> {
+    pub(crate) fn ids(&self, text: &str, row: &str) -> Result<Vec<u32>> {
         tokenise(&self.tokenizer, text, false)
             .map(|(ids, _)| ids)
             .map_err(|reason| Error::Tokenizer { place: format!(" on row `{row}`"), reason })

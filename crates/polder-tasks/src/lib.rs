@@ -34,6 +34,7 @@ mod prompt_task;
 mod sample;
 mod spec;
 pub mod statistics;
+mod stream;
 mod task;
 mod template;
 mod value;
@@ -48,6 +49,7 @@ pub use prompt_task::PromptTask;
 pub use sample::{Sample, SampleSpec, sample};
 pub use spec::{OptionsSpec, Overrides, TaskSpec};
 pub use statistics::{Interval, PairedDifference, interval, paired_difference};
+pub use stream::{Piece, TextStream};
 pub use task::{Drawn, Example, LossKind, Task, labelled, typed_row};
 
 /// One row of a data file: column names and values, in the file's order.

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use candle_core::DType;
-use polder_models::{LanguageModel, Stem, Tokens};
-use polder_perturb::{Arithmetic, CpuReader, ParamSet, Points, Reader};
+use polder_models::{Cache, Description, LanguageModel, Stem, Tokens};
+use polder_perturb::{Arithmetic, CpuReader, Next, ParamSet, Points, Reader, materialise};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -102,6 +102,73 @@ impl<'a> Engine<'a> {
     pub fn stem(&self, points: &Points, ids: &[u32]) -> Result<Stem> {
         self.count(points, 1, ids.len());
         self.read(points, |reader| self.model.stem(reader, ids))
+    }
+
+    /// Room for sequences that grow, at one point: see [`Cache::new`].
+    ///
+    /// # Errors
+    /// Several points; as [`Cache::new`].
+    pub fn cache(&self, points: &Points, common: usize, places: usize, each: usize) -> Result<Cache> {
+        self.read(points, |reader| Cache::new(&self.model.describe(), reader, common, places, each))
+    }
+
+    /// Runs what all sequences of a cache begin with.
+    ///
+    /// # Errors
+    /// As [`Cache::begin`].
+    pub fn begin(&self, points: &Points, cache: &mut Cache, ids: &[u32]) -> Result<()> {
+        self.count(points, 1, ids.len());
+        self.read(points, |reader| cache.begin(self.model, reader, ids))
+    }
+
+    /// Appends tokens to sequences of a cache, and says what may follow each.
+    ///
+    /// # Errors
+    /// As [`Cache::extend`].
+    pub fn extend(
+        &self,
+        points: &Points,
+        cache: &mut Cache,
+        parts: &[(usize, &[u32])],
+        whole: bool,
+    ) -> Result<Vec<Next>> {
+        let begun = parts.iter().filter(|(place, _)| cache.is_fresh(*place)).count();
+        self.count(points, begun, parts.iter().map(|(_, ids)| ids.len()).sum());
+        self.read(points, |reader| cache.extend(self.model, reader, parts, whole))
+    }
+
+    /// The model's shape.
+    pub fn describe(&self) -> Description {
+        self.model.describe()
+    }
+
+    /// The largest number of tokens of a sequence.
+    pub fn positions(&self) -> usize {
+        self.model.max_positions()
+    }
+
+    /// Runs `f` with an engine and points that read the weights of a single point: the same bits, whether they are made
+    /// whole once (`whole`) or read at the point anew in every pass. What it runs is counted here.
+    ///
+    /// # Errors
+    /// Several points where they are to be made whole; what `f` fails with.
+    pub fn at_point<T>(
+        &self,
+        points: &Points,
+        whole: bool,
+        f: impl FnOnce(&Engine<'_>, &Points) -> Result<T>,
+    ) -> Result<T> {
+        if !whole {
+            return f(self, points);
+        }
+        let params = materialise(self.params, points)?;
+        let inner = Engine { clock: self.clock, arithmetic: self.arithmetic, ..Engine::new(self.model, &params) };
+        let out = f(&inner, &Points::plain());
+        let Counts { sequences, tokens, passes } = inner.counts();
+        self.sequences.fetch_add(sequences, Ordering::Relaxed);
+        self.tokens.fetch_add(tokens, Ordering::Relaxed);
+        self.passes.fetch_add(passes, Ordering::Relaxed);
+        out
     }
 
     fn count(&self, points: &Points, sequences: usize, rows: usize) {

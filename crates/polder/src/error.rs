@@ -104,6 +104,34 @@ pub enum Error {
     /// A loss was asked for where no example says which option is right.
     #[error("there is no example that says which option is right\nhint: a loss and a score need labelled rows")]
     NoGold,
+    /// A prompt without tokens.
+    #[error(
+        "prompt {number} (from 0) is empty\nhint: give it some text, or a model whose tokenizer begins texts with a BOS token"
+    )]
+    EmptyPrompt {
+        /// Which one.
+        number: usize,
+    },
+    /// A prompt after which there is no room.
+    #[error(
+        "prompt {number} (from 0) has {tokens} tokens, and with what follows it may have {limit}\nhint: shorten it"
+    )]
+    LongPrompt {
+        /// Which one.
+        number: usize,
+        /// How many tokens it has.
+        tokens: usize,
+        /// How many a sequence may have.
+        limit: usize,
+    },
+    /// Logits that are no numbers.
+    #[error(
+        "the model's logits after prompt {number} (from 0) are not finite numbers, so no token can be chosen\nhint: its weights are broken, or have overflowed"
+    )]
+    NoNumbers {
+        /// Which one.
+        number: usize,
+    },
     /// Somebody asked for the end of the run, or its time is up.
     #[error("the run was stopped")]
     Stopped,

@@ -16,6 +16,7 @@ mod error;
 pub mod evaluation;
 pub mod event;
 pub mod figure;
+pub mod generation;
 pub mod in_place;
 pub mod memory;
 pub mod model;
