@@ -4,6 +4,8 @@ use crate::{Result, TaskSpec};
 
 /// Name and file of each built-in task.
 const TASKS: &[(&str, &str)] = &[
+    ("chat", include_str!("builtin/chat.toml")),
+    ("completion", include_str!("builtin/completion.toml")),
     ("sst2", include_str!("builtin/sst2.toml")),
     ("copa", include_str!("builtin/copa.toml")),
     ("arc-easy", include_str!("builtin/arc-easy.toml")),

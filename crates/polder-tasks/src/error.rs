@@ -276,6 +276,29 @@ pub enum Error {
         /// The second's.
         second: usize,
     },
+    /// A chat template that does not parse, refuses a conversation or fails.
+    #[error("the chat template failed: {reason}")]
+    Chat {
+        /// What the template or the engine says.
+        reason: String,
+    },
+    /// What should be the messages of a conversation.
+    #[error(
+        "these are no messages: {reason}\nhint: messages are a list such as \
+         [{{\"role\": \"user\", \"content\": \"…\"}}, {{\"role\": \"assistant\", \"content\": \"…\"}}]"
+    )]
+    Messages {
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// A row that is no conversation to learn from.
+    #[error("row `{row}` is no conversation to train on: {reason}")]
+    Conversation {
+        /// The row's name or number.
+        row: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// Column names in backticks, for an error message.

@@ -24,6 +24,7 @@
 
 mod answer;
 mod builtin;
+mod chat;
 mod check;
 pub mod data;
 mod encode;
@@ -44,6 +45,7 @@ mod value;
 
 pub use answer::{AnswerScore, answer_score, normal_answer};
 pub use builtin::{builtin, names};
+pub use chat::{CHAT, COMPLETION, ChatTemplate, turns};
 pub use data::{DataFolder, Split};
 pub use encode::{BosPolicy, EncodedExample, EncodedOption, Encoder, TextLength};
 pub use error::{Error, Result};

@@ -151,6 +151,16 @@ pub enum Error {
         /// The model.
         path: PathBuf,
     },
+    /// The model has no chat template.
+    #[error(
+        "`{}` has no chat template (chat_template.jinja, or `chat_template` in its tokenizer_config.json)\n\
+         hint: take a model that was trained on conversations, or put a template beside its tokenizer",
+        path.display()
+    )]
+    NoChatTemplate {
+        /// The model.
+        path: PathBuf,
+    },
     /// A Hub id where a path is needed.
     #[error("`{id}` is a Hub id, which this version can't fetch\nhint: download the repository and give its folder")]
     HubId {

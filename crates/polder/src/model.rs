@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use polder_models::{LanguageModel, Loaded, StorageType, build, load};
-use polder_tasks::{BosPolicy, Encoder};
+use polder_models::{ChatSource, LanguageModel, Loaded, StorageType, build, load};
+use polder_tasks::{BosPolicy, ChatTemplate, Encoder};
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -76,6 +76,14 @@ impl Model {
         Engine::new(self.net.as_ref(), &self.loaded.params)
     }
 
+    /// Its chat template.
+    ///
+    /// # Errors
+    /// It has none, or one that does not parse.
+    pub fn chat(&self) -> Result<ChatTemplate> {
+        chat_of(self.loaded.chat(), &self.loaded.source.path)
+    }
+
     /// The encoder of its tokenizer.
     ///
     /// # Errors
@@ -87,6 +95,16 @@ impl Model {
         let longest = max_length.map_or(positions, |longest| longest.min(positions));
         Ok(Encoder::new(tokenizer, bos, self.loaded.bos_id(), longest)?)
     }
+}
+
+/// The chat template of a model at `path`; what it tells of the date is today's (UTC).
+///
+/// # Errors
+/// There is none, or it does not parse.
+pub(crate) fn chat_of(source: Option<ChatSource>, path: &Path) -> Result<ChatTemplate> {
+    let source = source.ok_or_else(|| Error::NoChatTemplate { path: path.to_owned() })?;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    Ok(ChatTemplate::new(&source.template, &source.special, now)?)
 }
 
 #[cfg(test)]

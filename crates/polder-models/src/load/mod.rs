@@ -2,6 +2,7 @@
 
 pub(crate) mod bounded;
 mod byte_level;
+mod chat;
 pub(crate) mod encoding;
 pub(crate) mod extent;
 mod fill;
@@ -22,6 +23,7 @@ use polder_perturb::ParamSet;
 use serde_json::{Map, Value};
 use tokenizers::Tokenizer;
 
+pub use chat::ChatSource;
 pub use inspect::{Inspected, inspect};
 pub use storage::StorageType;
 

@@ -25,6 +25,8 @@ pub(super) enum Command {
     Eval(EvalArgs),
     /// Answer unlabelled rows or a typed prompt
     Predict(PredictArgs),
+    /// Continue a prompt, or a file of prompts
+    Generate(GenerateArgs),
     /// Rebuild a run's weights from the base model and the trajectory, bit for bit
     Replay(ReplayArgs),
     /// The steps and the smoothing with which two-point descent provably comes near a flat minimum
@@ -154,6 +156,65 @@ pub(super) struct PredictArgs {
     /// Print one JSON object a row
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("given").required(true).args(["prompt", "prompts"])))]
+pub(super) struct GenerateArgs {
+    /// A Hugging Face folder, a GGUF file, or a run folder (its best weights)
+    #[arg(value_name = "MODEL")]
+    pub(super) model: PathBuf,
+    /// The text to continue; what follows appears as it is written
+    #[arg(long, value_name = "TEXT")]
+    pub(super) prompt: Option<String>,
+    /// A file of prompts: one a line, or JSON lines (.jsonl) with `prompt` or `messages`; the answers are JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub(super) prompts: Option<PathBuf>,
+    /// Show prompts to the model as a user's messages, by its own chat template
+    #[arg(long)]
+    pub(super) chat: bool,
+    /// With --chat: what the system says first
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    pub(super) system: Option<String>,
+    /// At most so many new tokens
+    #[arg(long, value_name = "N", default_value = "128", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) max_new_tokens: u32,
+    /// Draw tokens, by their probabilities to the power 1/T; 0 takes the likeliest
+    #[arg(long, value_name = "T", default_value = "0", value_parser = temperature)]
+    pub(super) temperature: f64,
+    /// Draw from the K likeliest tokens only
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) top_k: Option<u32>,
+    /// Draw from the fewest likeliest tokens that together have this probability
+    #[arg(long, value_name = "P", value_parser = probability)]
+    pub(super) top_p: Option<f64>,
+    /// Seed of the draws; a prompt's depend on it and on the prompt's number alone
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(super) seed: u64,
+    /// End before this text; may be given several times
+    #[arg(long = "stop", value_name = "TEXT")]
+    pub(super) stops: Vec<String>,
+    /// Print one JSON object a prompt
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Prompts that are continued side by side; results do not depend on it
+    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub(super) batch: u32,
+    /// How weights are held: f32, bf16 or f16 [default: as the files of a folder hold them; f32 for GGUF]
+    #[arg(long, value_name = "TYPE")]
+    pub(super) dtype: Option<StorageType>,
+    /// Longest sequence in tokens, prompt included [default: the model's limit]
+    #[arg(long, value_name = "N")]
+    pub(super) max_length: Option<usize>,
+    /// Force (true) or forbid (false) a BOS token [default: as the tokenizer; none with --chat, whose template writes it]
+    #[arg(long, value_name = "BOOL")]
+    pub(super) bos: Option<bool>,
+    /// Worker threads [default: the machine's cores]; results do not depend on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) threads: Option<u16>,
+    /// Print results only
+    #[arg(long, short)]
+    pub(super) quiet: bool,
 }
 
 #[derive(Debug, Args)]
@@ -343,6 +404,18 @@ pub(super) struct ReproduceArgs {
     /// Print the report only
     #[arg(long, short)]
     pub(super) quiet: bool,
+}
+
+/// A temperature: finite, at least 0.
+fn temperature(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    if value.is_finite() && value >= 0.0 { Ok(value) } else { Err(format!("`{text}` is not 0 or more")) }
+}
+
+/// A probability above 0, at most 1.
+fn probability(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    if value > 0.0 && value <= 1.0 { Ok(value) } else { Err(format!("`{text}` is not above 0 and at most 1")) }
 }
 
 /// A time such as 90, 90s, 1.5m, 2h or 1h30m.

@@ -4,11 +4,13 @@ mod args;
 mod bench;
 mod eval;
 mod fault;
+mod generate;
 mod output;
 mod pace;
 mod plan;
 mod predict;
 mod progress;
+mod prompts;
 mod replay;
 mod report;
 mod reproduce;
@@ -50,6 +52,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Theory(arguments) => theory::run(&arguments),
         Command::Sharpness(arguments) => sharpness::run(&arguments),
