@@ -7,6 +7,8 @@ const TASKS: &[(&str, &str)] = &[
     ("sst2", include_str!("builtin/sst2.toml")),
     ("copa", include_str!("builtin/copa.toml")),
     ("arc-easy", include_str!("builtin/arc-easy.toml")),
+    ("squad", include_str!("builtin/squad.toml")),
+    ("drop", include_str!("builtin/drop.toml")),
 ];
 
 /// The names of the built-in tasks.

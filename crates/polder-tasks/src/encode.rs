@@ -53,8 +53,25 @@ pub struct EncodedOption {
     pub scored: usize,
 }
 
+/// How long a text is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TextLength {
+    /// Unicode scalar values.
+    pub characters: usize,
+    /// UTF-8 bytes.
+    pub bytes: usize,
+}
+
+impl TextLength {
+    /// The length of a text without white space at its ends.
+    fn of(text: &str) -> Self {
+        let text = text.trim();
+        Self { characters: text.chars().count(), bytes: text.len() }
+    }
+}
+
 /// An example as token ids.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EncodedExample {
     /// As [`Example::idx`].
     pub idx: String,
@@ -62,6 +79,10 @@ pub struct EncodedExample {
     pub options: Vec<EncodedOption>,
     /// As [`Example::gold`].
     pub gold: Option<usize>,
+    /// As [`Example::also`].
+    pub also: Vec<usize>,
+    /// How long each option's text is without white space at its ends.
+    pub lengths: Vec<TextLength>,
     /// How many tokens were cut off the front of each sequence's text.
     pub cut: usize,
 }
@@ -141,11 +162,17 @@ impl Encoder {
         if let Some(number) = example.options.iter().position(|option| option.trim().is_empty()) {
             return Err(Error::EmptyOption { row: example.idx.clone(), number });
         }
-        let prompt = self.ids(example.prompt.trim_matches(' '), &example.idx)?;
-        let texts = example.options.iter().map(|option| {
-            let whole = format!("{}{option}", example.prompt);
+        let shared = self.ids(example.prompt.trim_matches(' '), &example.idx)?;
+        let texts = example.options.iter().enumerate().map(|(number, option)| {
+            let prompt = example.prompt_of(number);
+            let whole = format!("{prompt}{option}");
             let body = self.ids(whole.trim_matches(' '), &example.idx)?;
-            let scored = self.scored(&prompt, &body, option, &example.idx)?;
+            let scored = match example.prompts.get(number) {
+                Some(own) => {
+                    self.scored(&self.ids(own.trim_matches(' '), &example.idx)?, &body, option, &example.idx)?
+                }
+                None => self.scored(&shared, &body, option, &example.idx)?,
+            };
             Ok((body, scored))
         });
         let texts = texts.collect::<Result<Vec<_>>>()?;
@@ -161,7 +188,9 @@ impl Encoder {
                 max_length: self.max_length,
             })?);
         }
-        Ok(EncodedExample { idx: example.idx.clone(), options, gold: example.gold, cut })
+        let lengths = example.options.iter().map(|option| TextLength::of(option)).collect();
+        let (idx, also) = (example.idx.clone(), example.also.clone());
+        Ok(EncodedExample { idx, options, gold: example.gold, also, lengths, cut })
     }
 
     /// How many of the last tokens are the option's.

@@ -9,37 +9,25 @@ use crate::template::Context;
 use crate::{Error, Result};
 
 impl PromptTask {
-    /// The option that the label names.
-    pub(crate) fn labelled(&self, context: &Context<'_>, options: &[String], idx: &str) -> Result<Option<usize>> {
+    /// The options that the label names: one, or those of a list, the first of which is the gold one.
+    pub(crate) fn labelled(&self, context: &Context<'_>, options: &[String], idx: &str) -> Result<Vec<usize>> {
         let Some(source) = &self.spec.label else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
-        let Some(value) = self.value("label", source, context)? else {
-            return Ok(None);
+        let labels = match self.value("label", source, context)? {
+            None => return Ok(Vec::new()),
+            Some(Value::Array(labels)) => labels,
+            Some(label) => vec![label],
         };
-        if is_no_label(&value) {
-            return Ok(None);
-        }
-        let text = plain(&value);
-        let found = match self.label_values(context)? {
-            Some(values) => {
-                values.iter().position(|v| *v == text).ok_or_else(|| quoted(values.iter().map(String::as_str)))
+        let values = if labels.is_empty() { None } else { self.label_values(context)? };
+        let mut right = Vec::new();
+        for label in labels.iter().filter(|label| !is_no_label(label)) {
+            let option = named(label, values.as_deref(), options, idx)?;
+            if !right.contains(&option) {
+                right.push(option);
             }
-            None => by_text_or_number(&value, &text, options).ok_or_else(|| {
-                format!("0 to {} or {}", options.len().saturating_sub(1), quoted(options.iter().map(|o| o.trim())))
-            }),
-        };
-        match found {
-            Ok(gold) if gold < options.len() => Ok(Some(gold)),
-            Ok(gold) => Err(Error::Options {
-                row: idx.to_owned(),
-                reason: format!(
-                    "its label is the value number {gold} of `labels`, but it has {} options",
-                    options.len()
-                ),
-            }),
-            Err(choices) => Err(Error::Label { row: idx.to_owned(), label: format!("`{text}`"), choices }),
         }
+        Ok(right)
     }
 
     fn label_values(&self, context: &Context<'_>) -> Result<Option<Vec<String>>> {
@@ -78,6 +66,25 @@ impl PromptTask {
                 choices: quoted(options.iter().map(|o| o.trim())),
             }),
         }
+    }
+}
+
+/// The option that one label names.
+fn named(label: &Value, values: Option<&[String]>, options: &[String], idx: &str) -> Result<usize> {
+    let text = plain(label);
+    let found = match values {
+        Some(values) => values.iter().position(|v| *v == text).ok_or_else(|| quoted(values.iter().map(String::as_str))),
+        None => by_text_or_number(label, &text, options).ok_or_else(|| {
+            format!("0 to {} or {}", options.len().saturating_sub(1), quoted(options.iter().map(|o| o.trim())))
+        }),
+    };
+    match found {
+        Ok(gold) if gold < options.len() => Ok(gold),
+        Ok(gold) => Err(Error::Options {
+            row: idx.to_owned(),
+            reason: format!("its label is the value number {gold} of `labels`, but it has {} options", options.len()),
+        }),
+        Err(choices) => Err(Error::Label { row: idx.to_owned(), label: format!("`{text}`"), choices }),
     }
 }
 

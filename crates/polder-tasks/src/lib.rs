@@ -22,13 +22,16 @@
 //! # Ok::<(), polder_tasks::Error>(())
 //! ```
 
+mod answer;
 mod builtin;
+mod check;
 pub mod data;
 mod encode;
 mod error;
 mod gold;
 mod metric;
 mod noise;
+mod normalize;
 mod permutation;
 mod prompt_task;
 mod sample;
@@ -38,12 +41,14 @@ mod task;
 mod template;
 mod value;
 
+pub use answer::{AnswerScore, answer_score, normal_answer};
 pub use builtin::{builtin, names};
 pub use data::{DataFolder, Split};
-pub use encode::{BosPolicy, EncodedExample, EncodedOption, Encoder};
+pub use encode::{BosPolicy, EncodedExample, EncodedOption, Encoder, TextLength};
 pub use error::{Error, Result};
 pub use metric::{Metric, majority, predict, probabilities};
 pub use noise::flip_labels;
+pub use normalize::Normalize;
 pub use prompt_task::PromptTask;
 pub use sample::{Sample, SampleSpec, sample};
 pub use spec::{OptionsSpec, Overrides, TaskSpec};

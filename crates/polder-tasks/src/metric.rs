@@ -12,6 +12,12 @@ pub enum Metric {
     Accuracy,
     /// Mean over classes of `F1 = 2·tp / (2·tp + fp + fn)`; the classes are those that occur as gold or prediction.
     MacroF1,
+    /// F1 of option 1 (the second): `2·tp / (2·tp + fp + fn)`; 0 where it is neither gold nor predicted.
+    BinaryF1,
+    /// Mean token F1 of generated answers; see [`answer_score`](crate::answer_score).
+    F1,
+    /// Share of generated answers that are equal to an accepted one; see [`answer_score`](crate::answer_score).
+    ExactMatch,
     /// No predictions: the mean loss an option token in nats is the score, lower is better.
     Loss,
 }
@@ -22,18 +28,25 @@ impl Metric {
         self != Self::Loss
     }
 
+    /// Whether generated texts are scored and not the options chosen.
+    pub fn of_texts(self) -> bool {
+        matches!(self, Self::F1 | Self::ExactMatch)
+    }
+
     /// Whether a larger score is better.
     pub fn higher_is_better(self) -> bool {
         self != Self::Loss
     }
 
-    /// The score of (gold, prediction) pairs, between 0 and 1; `None` without pairs, or where the metric is the loss.
+    /// The score of (gold, prediction) pairs, between 0 and 1; `None` without pairs, or where the metric is the loss or of
+    /// generated texts.
     pub fn score(self, pairs: &[(usize, usize)]) -> Option<f64> {
         match self {
             _ if pairs.is_empty() => None,
             Self::Accuracy => Some(right(pairs) as f64 / pairs.len() as f64),
             Self::MacroF1 => Some(macro_f1(pairs)),
-            Self::Loss => None,
+            Self::BinaryF1 => Some(f1_of_one(pairs)),
+            Self::F1 | Self::ExactMatch | Self::Loss => None,
         }
     }
 }
@@ -43,6 +56,9 @@ impl std::fmt::Display for Metric {
         f.write_str(match self {
             Self::Accuracy => "accuracy",
             Self::MacroF1 => "macro-f1",
+            Self::BinaryF1 => "binary-f1",
+            Self::F1 => "f1",
+            Self::ExactMatch => "exact-match",
             Self::Loss => "loss",
         })
     }
@@ -55,8 +71,15 @@ impl std::str::FromStr for Metric {
         match text {
             "accuracy" => Ok(Self::Accuracy),
             "macro-f1" => Ok(Self::MacroF1),
+            "binary-f1" => Ok(Self::BinaryF1),
+            "f1" => Ok(Self::F1),
+            "exact-match" => Ok(Self::ExactMatch),
             "loss" => Ok(Self::Loss),
-            _ => Err(Error::Name { what: "metric", value: text.to_owned(), choices: "accuracy, macro-f1, loss" }),
+            _ => Err(Error::Name {
+                what: "metric",
+                value: text.to_owned(),
+                choices: "accuracy, macro-f1, binary-f1, f1, exact-match, loss",
+            }),
         }
     }
 }
@@ -78,6 +101,13 @@ fn macro_f1(pairs: &[(usize, usize)]) -> f64 {
     }
     let sum: f64 = classes.values().map(|(hits, occurrences)| 2.0 * *hits as f64 / *occurrences as f64).sum();
     sum / classes.len().max(1) as f64
+}
+
+fn f1_of_one(pairs: &[(usize, usize)]) -> f64 {
+    let hits = pairs.iter().filter(|pair| **pair == (1, 1)).count();
+    let occurrences =
+        pairs.iter().map(|(gold, answer)| usize::from(*gold == 1) + usize::from(*answer == 1)).sum::<usize>();
+    if occurrences == 0 { 0.0 } else { 2.0 * hits as f64 / occurrences as f64 }
 }
 
 /// The score of always answering with the commonest gold option (the first of several); `None` as [`Metric::score`].

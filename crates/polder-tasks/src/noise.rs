@@ -34,9 +34,9 @@ mod tests {
     fn examples(n: usize, options: usize) -> Vec<Example> {
         let one = |i: usize| Example {
             idx: i.to_string(),
-            prompt: String::new(),
             options: vec![String::new(); options],
             gold: Some(i % options),
+            ..Example::default()
         };
         (0..n).map(one).collect()
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::gold::plain;
 use crate::spec::OptionsSpec;
 use crate::template::{Context, Templates, is_template};
-use crate::{Error, Example, LossKind, Metric, Result, Row, Task, TaskSpec};
+use crate::{Error, Example, LossKind, Metric, Normalize, Result, Row, Task, TaskSpec};
 
 /// A compiled [`TaskSpec`].
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub struct PromptTask {
     pub(crate) spec: TaskSpec,
     pub(crate) templates: Templates,
     option_keys: Vec<String>,
+    /// Whether each option has its own prompt.
+    own_prompts: bool,
 }
 
 impl PromptTask {
@@ -36,14 +38,22 @@ impl PromptTask {
         if let Some(OptionsSpec::List(source)) = &spec.labels {
             templates.check_expression("labels", bare(source))?;
         }
-        for (key, source) in [("target", &spec.target), ("label", &spec.label), ("idx", &spec.idx)] {
+        for (key, source) in [("continuation", &spec.continuation), ("calibrate", &spec.calibrate)] {
+            if let Some(source) = source {
+                templates.add(key, source)?;
+            }
+        }
+        let sources =
+            [("target", &spec.target), ("label", &spec.label), ("idx", &spec.idx), ("answers", &spec.answers)];
+        for (key, source) in sources {
             match source {
                 Some(source) if is_template(source) => templates.add(key, source)?,
                 Some(source) => templates.check_expression(key, source)?,
                 None => {}
             }
         }
-        Ok(Self { spec, templates, option_keys })
+        let own_prompts = spec.options.is_some() && templates.reads_option("prompt");
+        Ok(Self { spec, templates, option_keys, own_prompts })
     }
 
     /// The specification it was made of.
@@ -113,6 +123,50 @@ impl PromptTask {
     }
 }
 
+impl PromptTask {
+    /// A prompt behind the task's instruction.
+    fn prompt(&self, key: &str, context: &Context<'_>) -> Result<String> {
+        Ok(format!("{}{}", self.instruction(), self.templates.render(key, context)?))
+    }
+
+    /// Prompts and scored texts of the options.
+    fn fill(&self, example: &mut Example, names: Vec<String>, context: &Context<'_>) -> Result<()> {
+        if !self.own_prompts {
+            example.prompt = self.prompt("prompt", context)?;
+        }
+        let given = |name: &String| context.with_option(name);
+        if self.own_prompts {
+            let prompts = names.iter().map(|name| self.prompt("prompt", &given(name))).collect::<Result<Vec<_>>>()?;
+            example.prompt = common_beginning(&prompts).to_owned();
+            example.prompts = prompts;
+        }
+        for (number, name) in names.iter().enumerate() {
+            let text = match &self.spec.continuation {
+                Some(_) => self.templates.render("continuation", &given(name))?,
+                None => name.clone(),
+            };
+            let joined = self.joined(example.prompt_of(number), &text);
+            example.options.push(joined);
+        }
+        if self.spec.continuation.is_some() {
+            example.names = names;
+        }
+        Ok(())
+    }
+
+    /// The accepted answers of a task without options.
+    fn answers(&self, context: &Context<'_>, target: Option<&String>) -> Result<Vec<String>> {
+        let Some(source) = &self.spec.answers else {
+            return Ok(target.map(|text| text.trim().to_owned()).into_iter().collect());
+        };
+        Ok(match self.value("answers", source, context)? {
+            None | Some(Value::Null) => Vec::new(),
+            Some(Value::Array(list)) => list.iter().map(plain).collect(),
+            Some(value) => vec![plain(&value)],
+        })
+    }
+}
+
 impl Task for PromptTask {
     fn name(&self) -> &str {
         &self.spec.name
@@ -121,17 +175,29 @@ impl Task for PromptTask {
     fn example(&self, row: &Row, number: usize) -> Result<Example> {
         let idx = self.idx(row, number)?;
         let context = self.templates.context(row, idx.clone());
-        let prompt = self.templates.render("prompt", &context)?;
-        let options = self.options(&context, &idx)?;
-        let (options, gold) = match self.spec.target {
-            Some(_) => self.targeted(&context, options, &idx)?,
+        let names = self.options(&context, &idx)?;
+        let mut example = Example::default();
+        let names = match self.spec.target {
+            Some(_) => {
+                let (names, gold) = self.targeted(&context, names, &idx)?;
+                example.gold = gold;
+                names
+            }
             None => {
-                let gold = self.labelled(&context, &options, &idx)?;
-                (options, gold)
+                let mut right = self.labelled(&context, &names, &idx)?.into_iter();
+                (example.gold, example.also) = (right.next(), right.collect());
+                names
             }
         };
-        let options = options.iter().map(|option| self.joined(&prompt, option)).collect();
-        Ok(Example { idx, prompt, options, gold })
+        if self.spec.options.is_none() {
+            example.answers = self.answers(&context, names.first())?;
+        }
+        example.idx = idx;
+        self.fill(&mut example, names, &context)?;
+        if self.spec.calibrate.is_some() {
+            example.content_free = Some(self.prompt("calibrate", &context)?);
+        }
+        Ok(example)
     }
 
     fn metric(&self) -> Metric {
@@ -140,6 +206,30 @@ impl Task for PromptTask {
 
     fn loss(&self) -> LossKind {
         self.spec.loss.unwrap_or(if self.spec.options.is_some() { LossKind::Options } else { LossKind::Target })
+    }
+
+    fn normalize(&self) -> Normalize {
+        self.spec.normalize.unwrap_or_default()
+    }
+
+    fn stop(&self) -> Vec<String> {
+        self.spec.stop.clone().unwrap_or_else(|| vec!["\n".to_owned()])
+    }
+
+    fn max_new_tokens(&self) -> usize {
+        self.spec.max_new_tokens.unwrap_or(50)
+    }
+
+    fn instruction(&self) -> &str {
+        self.spec.instruction.as_deref().unwrap_or_default()
+    }
+
+    fn demonstration_joint(&self) -> &str {
+        self.spec.demonstration_joint.as_deref().unwrap_or("\n\n")
+    }
+
+    fn folders(&self) -> &[String] {
+        &self.spec.folders
     }
 
     fn label_names(&self) -> Option<Vec<String>> {
@@ -153,7 +243,7 @@ impl Task for PromptTask {
 
     fn columns(&self) -> Vec<String> {
         let mut names = self.templates.template_columns("prompt");
-        for key in &self.option_keys {
+        for key in self.option_keys.iter().map(String::as_str).chain(["continuation"]) {
             names.extend(self.templates.template_columns(key));
         }
         if let Some(OptionsSpec::List(source)) = &self.spec.options {
@@ -171,6 +261,17 @@ impl Task for PromptTask {
             (None, None) => "the task, which has neither `label` nor `target`,".to_owned(),
         }
     }
+}
+
+/// What all texts begin with.
+fn common_beginning(texts: &[String]) -> &str {
+    let Some((first, rest)) = texts.split_first() else { return "" };
+    let same = |other: &String| {
+        let pairs = first.char_indices().zip(other.chars());
+        pairs.take_while(|((_, a), b)| a == b).map(|((at, a), _)| at + a.len_utf8()).last().unwrap_or(0)
+    };
+    let len = rest.iter().map(same).min().unwrap_or(first.len());
+    first.get(..len).unwrap_or_default()
 }
 
 /// An expression without the braces that a template would need.

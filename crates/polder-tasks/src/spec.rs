@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, LossKind, Metric, PromptTask, Result};
+use crate::{Error, LossKind, Metric, Normalize, PromptTask, Result};
 
 /// What may follow a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,34 @@ pub struct TaskSpec {
     /// a list, or an expression that yields one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<OptionsSpec>,
+    /// What is scored for an option, where that is not the option itself: a template in which `option` is the option's text.
+    /// The prompt may use `option` too; each option then has its own prompt (partial evaluation).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continuation: Option<String>,
+    /// How an option's score is made of its log-probabilities where answers are chosen; by default their mean a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalize: Option<Normalize>,
+    /// The prompt without content by which scores can be calibrated: a template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibrate: Option<String>,
+    /// The texts that are accepted as a generated answer: a column, an expression or a template; by default the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<String>,
+    /// The texts that end a generated answer; by default a newline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Vec<String>>,
+    /// The most tokens of a generated answer; by default 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_new_tokens: Option<usize>,
+    /// A text that stands once in front of demonstrations and prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instruction: Option<String>,
+    /// What stands between demonstrations and behind the last one; by default an empty line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub demonstration_joint: Option<String>,
+    /// Other names of the task's folder in a folder of several data sets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<String>,
     /// The row's name: a column or an expression; by default `idx` or `id`, else its number in the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idx: Option<String>,
@@ -96,6 +124,15 @@ impl TaskSpec {
             target: None,
             label: None,
             labels: None,
+            continuation: None,
+            normalize: None,
+            calibrate: None,
+            answers: None,
+            stop: None,
+            max_new_tokens: None,
+            instruction: None,
+            demonstration_joint: None,
+            folders: Vec::new(),
             idx: None,
             metric: None,
             loss: None,
@@ -188,61 +225,4 @@ impl TaskSpec {
     pub fn compile(self) -> Result<PromptTask> {
         PromptTask::new(self)
     }
-
-    /// Whether the keys make a task.
-    pub(crate) fn check(&self) -> Result<()> {
-        let fail =
-            |reason: &str, hint| Err(Error::TaskKeys { name: self.name.clone(), reason: reason.to_owned(), hint });
-        if self.prompt.is_none() {
-            return fail(
-                "`prompt` is missing",
-                "give the text in front of the options, such as prompt = \"{{ text }}\\nSentiment:\"",
-            );
-        }
-        if self.options.is_none() && self.target.is_none() {
-            return fail(
-                "neither `options` nor `target` is given",
-                "give options = [\"no\", \"yes\"] and a label column, or a target column",
-            );
-        }
-        if self.label.is_some() && self.target.is_some() {
-            return fail(
-                "both `label` and `target` are given",
-                "keep `label` for a number or name, `target` for the text itself",
-            );
-        }
-        if self.options.is_none() && (self.label.is_some() || self.labels.is_some()) {
-            return fail(
-                "`label` or `labels` is given, but no `options`",
-                "give the options that the label chooses among",
-            );
-        }
-        if self.labels.is_some() && self.label.is_none() {
-            return fail("`labels` is given, but no `label`", "name the column that holds the label");
-        }
-        match (&self.options, &self.labels) {
-            (Some(OptionsSpec::Each(options)), _) if options.len() < 2 => {
-                fail("there are fewer than two options", "give at least two, or a `target` without options")
-            }
-            (Some(OptionsSpec::Each(options)), _) if has_equal(options) => {
-                fail("two options are equal", "give options that differ, since equal ones have the same score")
-            }
-            (Some(OptionsSpec::Each(options)), Some(OptionsSpec::Each(labels))) if options.len() != labels.len() => {
-                fail("`options` and `labels` differ in length", "give one label value an option, in the same order")
-            }
-            (None, _) if self.loss == Some(LossKind::Options) => {
-                fail("the loss over options needs `options`", "give options, or loss = \"target\"")
-            }
-            (None, _) if self.metric.is_some_and(Metric::needs_predictions) => {
-                fail("without `options` nothing is predicted", "give options, or metric = \"loss\"")
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Whether two entries are equal.
-fn has_equal(entries: &[String]) -> bool {
-    let mut seen = std::collections::BTreeSet::new();
-    !entries.iter().all(|entry| seen.insert(entry.trim()))
 }

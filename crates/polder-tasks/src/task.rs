@@ -1,25 +1,50 @@
 //! What a task is: rows in, prompts with options out.
 
 use crate::error::quoted;
-use crate::{Error, Metric, Result, Row};
+use crate::{Error, Metric, Normalize, Result, Row};
 
 /// A row turned into text: a prompt, what may follow it, and which of these is right.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Example {
     /// The row's own `idx` or `id`, or its number in the file (from 0).
     pub idx: String,
-    /// The text in front of the options.
+    /// The text in front of the options; where `prompts` holds one an option, what these begin with.
     pub prompt: String,
     /// The exact texts that may follow, joint included: what the model reads is `prompt + options[i]`.
     pub options: Vec<String>,
     /// The right option, where the row says.
     pub gold: Option<usize>,
+    /// Other options that count as right where answers are scored.
+    pub also: Vec<usize>,
+    /// The texts that are accepted as a generated answer; none where the row says none, or where options are chosen among.
+    pub answers: Vec<String>,
+    /// One prompt an option, where the options stand in the prompt (partial evaluation); else empty.
+    pub prompts: Vec<String>,
+    /// The options' names, where what is scored does not tell them; else empty.
+    pub names: Vec<String>,
+    /// The prompt without content that scores are calibrated by, where the task has one.
+    pub content_free: Option<String>,
 }
 
 impl Example {
     /// The option's text without the joint's spaces around it.
     pub fn option_name(&self, option: usize) -> Option<&str> {
-        self.options.get(option).map(|o| o.trim())
+        self.names.get(option).or_else(|| self.options.get(option)).map(|o| o.trim())
+    }
+
+    /// The prompt that an option follows.
+    pub fn prompt_of(&self, option: usize) -> &str {
+        self.prompts.get(option).unwrap_or(&self.prompt)
+    }
+
+    /// All that the model reads of an option.
+    pub fn text(&self, option: usize) -> Option<String> {
+        Some(format!("{}{}", self.prompt_of(option), self.options.get(option)?))
+    }
+
+    /// Whether an answer counts as right: the gold option or one of those beside it.
+    pub fn is_right(&self, option: usize) -> bool {
+        self.gold == Some(option) || self.also.contains(&option)
     }
 }
 
@@ -79,6 +104,36 @@ pub trait Task: Send + Sync {
 
     /// How the training loss is made.
     fn loss(&self) -> LossKind;
+
+    /// How the score of an option is made of its tokens' log-probabilities where answers are chosen.
+    fn normalize(&self) -> Normalize {
+        Normalize::default()
+    }
+
+    /// The texts that end a generated answer.
+    fn stop(&self) -> Vec<String> {
+        vec!["\n".to_owned()]
+    }
+
+    /// The most tokens of a generated answer.
+    fn max_new_tokens(&self) -> usize {
+        50
+    }
+
+    /// What stands once in front of demonstrations and prompt; part of every example's prompt.
+    fn instruction(&self) -> &str {
+        ""
+    }
+
+    /// What stands between demonstrations, and between the last one and the prompt.
+    fn demonstration_joint(&self) -> &str {
+        "\n\n"
+    }
+
+    /// Names of the task's folder in a folder of several data sets, beside its own.
+    fn folders(&self) -> &[String] {
+        &[]
+    }
 
     /// The options' texts, where they are the same for every row.
     fn label_names(&self) -> Option<Vec<String>>;

@@ -23,10 +23,14 @@ pub(crate) struct Templates {
     columns: BTreeMap<String, String>,
 }
 
+/// The name under which templates find the option that they are rendered for.
+const OPTION: &str = "option";
+
 /// A row as the template engine sees it.
 pub(crate) struct Context<'a> {
     row: &'a Row,
     idx: String,
+    names: BTreeMap<String, Value>,
     value: Value,
 }
 
@@ -79,7 +83,7 @@ impl Templates {
             let whole = Value::from(names.clone());
             names.insert("row".to_owned(), whole);
         }
-        Context { row, idx, value: Value::from(names) }
+        Context { row, idx, value: Value::from(names.clone()), names }
     }
 
     /// The template's text for a row.
@@ -122,6 +126,12 @@ impl Templates {
         self.resolve(names.unwrap_or_default())
     }
 
+    /// Whether a template reads the option that it is rendered for.
+    pub(crate) fn reads_option(&self, key: &str) -> bool {
+        let template = self.engine.get_template(key);
+        template.is_ok_and(|t| t.undeclared_variables(false).contains(OPTION))
+    }
+
     /// The columns that an expression reads, aliases resolved.
     pub(crate) fn expression_columns(&self, source: &str) -> Vec<String> {
         match self.engine.compile_expression(source) {
@@ -133,7 +143,7 @@ impl Templates {
     fn resolve(&self, names: impl IntoIterator<Item = String>) -> Vec<String> {
         names
             .into_iter()
-            .filter(|n| !self.is_global(n) && n != "row")
+            .filter(|n| !self.is_global(n) && n != "row" && n != OPTION)
             .map(|n| self.columns.get(&n).cloned().unwrap_or(n))
             .collect()
     }
@@ -145,7 +155,8 @@ impl Templates {
     fn missing<'n>(&'n self, context: &'n Context<'_>, names: &'n [String]) -> impl Iterator<Item = &'n str> {
         names.iter().map(String::as_str).filter(move |name| {
             let column = self.columns.get(*name).map_or(*name, String::as_str);
-            *name != "row" && !context.row.contains_key(column) && !self.is_global(name)
+            let given = *name == "row" || context.names.contains_key(*name);
+            !given && !context.row.contains_key(column) && !self.is_global(name)
         })
     }
 
@@ -204,6 +215,13 @@ fn lower_first_word(text: &str) -> String {
 }
 
 impl Context<'_> {
+    /// The same row with an option's text as `option`.
+    pub(crate) fn with_option(&self, option: &str) -> Self {
+        let mut names = self.names.clone();
+        names.insert(OPTION.to_owned(), Value::from(option));
+        Self { row: self.row, idx: self.idx.clone(), value: Value::from(names.clone()), names }
+    }
+
     /// The row's columns, for an error message.
     pub(crate) fn columns(&self) -> String {
         quoted(self.row.keys().map(String::as_str))

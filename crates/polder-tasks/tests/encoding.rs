@@ -9,7 +9,7 @@ use tokenizers::Tokenizer;
 
 fn example(prompt: &str, options: &[&str]) -> Example {
     let options = options.iter().map(|o| (*o).to_owned()).collect();
-    Example { idx: "r7".to_owned(), prompt: prompt.to_owned(), options, gold: None }
+    Example { idx: "r7".to_owned(), prompt: prompt.to_owned(), options, ..Example::default() }
 }
 
 fn encoder(tokenizer: Tokenizer, bos: BosPolicy, max_length: usize) -> Encoder {

@@ -13,10 +13,15 @@ fn scores() {
     assert!((f1 - 1.3 / 3.0).abs() < 1e-15, "{f1}");
     assert_eq!(Metric::Accuracy.score(&[]), None);
     assert_eq!(Metric::Loss.score(PAIRS), None);
-    for metric in [Metric::Accuracy, Metric::MacroF1, Metric::Loss] {
+    // Options 1 and not 1: two hits, two gold, three predicted.
+    assert_eq!(Metric::BinaryF1.score(PAIRS), Some(0.8));
+    assert_eq!(Metric::BinaryF1.score(&[(0, 2)]), Some(0.0));
+    assert_eq!(Metric::F1.score(PAIRS), None);
+    let all = [Metric::Accuracy, Metric::MacroF1, Metric::BinaryF1, Metric::F1, Metric::ExactMatch, Metric::Loss];
+    for metric in all {
         assert_eq!(metric.to_string().parse::<Metric>().unwrap(), metric);
     }
-    assert!("acuracy".parse::<Metric>().unwrap_err().to_string().contains("accuracy, macro-f1, loss"));
+    assert!("acuracy".parse::<Metric>().unwrap_err().to_string().contains("accuracy, macro-f1, binary-f1, f1"));
 }
 
 #[test]

@@ -165,7 +165,7 @@ fn labels_are_numbers_texts_truth_values_or_listed() {
     ] {
         assert_eq!(gold(&plain, label).unwrap(), expected, "{label}");
     }
-    for label in ["2", "0.5", "\"maybe\"", "1e300", "[1]", "-2"] {
+    for label in ["2", "0.5", "\"maybe\"", "1e300", "[2]", "-2"] {
         assert!(matches!(gold(&plain, label), Err(Error::Label { .. })), "{label}");
     }
     let listed = task("name = 't'\nprompt = '{{ x }}'\noptions = ['no', 'yes']\nlabel = 'y'\nlabels = ['1', '2']");
@@ -207,6 +207,55 @@ fn a_target_is_learnt_alone_or_chosen_among_options() {
     let chosen = task("name = 't'\nprompt = 'Q: {{ q }}'\noptions = ['you', 'me']\ntarget = 'a'");
     assert_eq!(chosen.example(&row(r#"{"q":"who","a":"me "}"#), 0).unwrap().gold, Some(1));
     assert!(matches!(chosen.example(&row(r#"{"q":"who","a":"them"}"#), 0), Err(Error::Label { .. })));
+}
+
+#[test]
+fn answers_are_generated_and_accepted() {
+    let squad = builtin("squad").unwrap().unwrap().compile().unwrap();
+    let json = r#"{"id":"q1","title":"Normans","context":"They came.","question":" Who? ","answers":{"text":["the Normans","Normans"],"answer_start":[0,4]}}"#;
+    let example = squad.example(&row(json), 0).unwrap();
+    assert_eq!(example.prompt, "Title: Normans\nContext: They came.\nQuestion: Who?\nAnswer:");
+    assert_eq!((example.options.as_slice(), example.gold), ([" the Normans\n".to_owned()].as_slice(), Some(0)));
+    assert_eq!(example.answers, ["the Normans", "Normans"]);
+    assert_eq!((squad.stop(), squad.max_new_tokens(), squad.metric()), (vec!["\n".to_owned()], 50, Metric::F1));
+    // By default the target is the only answer; a row without one accepts none.
+    let own = task("name = 't'\nprompt = '{{ q }}'\ntarget = \"{{ a }}\\n\"\nstop = ['.', ';']\nmax_new_tokens = 7");
+    assert_eq!(own.example(&row(r#"{"q":"x","a":"y z"}"#), 0).unwrap().answers, ["y z"]);
+    assert!(own.example(&row(r#"{"q":"x"}"#), 0).unwrap().answers.is_empty());
+    assert_eq!(
+        (own.stop(), own.max_new_tokens(), own.metric()),
+        (vec![".".to_owned(), ";".to_owned()], 7, Metric::Loss)
+    );
+}
+
+#[test]
+fn options_in_the_prompt_are_told_apart_by_what_follows() {
+    let task = task(
+        "name = 't'\nprompt = '{{ s.split(\"_\")[0] }}{{ option }}'\ncontinuation = '{{ s.split(\"_\")[1] }}'\noptions = ['{{ a }}', '{{ b }}']\nlabel = 'y'",
+    );
+    let example =
+        task.example(&row(r#"{"s":"The cup fell, so _ broke.","a":"the cup","b":"the cat","y":0}"#), 0).unwrap();
+    assert_eq!(example.prompts, ["The cup fell, so the cup", "The cup fell, so the cat"]);
+    assert_eq!((example.prompt.as_str(), example.options), ("The cup fell, so the c", vec![" broke.".to_owned(); 2]));
+    assert_eq!(
+        (example.names.as_slice(), example.gold),
+        (["the cup".to_owned(), "the cat".to_owned()].as_slice(), Some(0))
+    );
+    assert_eq!(task.columns(), ["a", "b", "s"]);
+    let error = task.example(&row(r#"{"a":"x","b":"y"}"#), 3).unwrap_err();
+    assert!(matches!(&error, Error::NoSuchColumn { missing, .. } if missing == "`s`"), "{error}");
+}
+
+#[test]
+fn a_list_of_labels_names_all_options_that_count() {
+    let task = task("name = 't'\nprompt = '{{ x }}'\noptions = 'o'\nlabel = 'y'");
+    let right = |y: &str| {
+        let example = task.example(&row(&format!(r#"{{"x":"1","o":["a","b","c"],"y":{y}}}"#)), 0).unwrap();
+        (example.gold, example.also)
+    };
+    assert_eq!(right(r#"["c","a","c"]"#), (Some(2), vec![0]));
+    assert_eq!(right("[]"), (None, vec![]));
+    assert!(task.example(&row(r#"{"x":"1","o":["a","b"],"y":["a","d"]}"#), 0).is_err());
 }
 
 #[test]
@@ -275,6 +324,11 @@ fn incomplete_or_contradictory_tasks_are_refused() {
         ("name = 't'\nprompt = 'a'\ntarget = 'y'\nloss = 'options'", "needs `options`"),
         ("name = 't'\nprompt = 'a'\ntarget = 'y'\nmetric = 'accuracy'", "nothing is predicted"),
         ("name = 't'\nprompt = 'a'\noptions = ['x', 'y']\nlabel = 'l'\nlabels = ['1']", "differ in length"),
+        ("name = 't'\nprompt = 'a'\noptions = ['x', 'y']\nmetric = 'f1'", "score generated texts"),
+        ("name = 't'\nprompt = 'a'\noptions = ['x', 'y']\nstop = ['.']", "nothing is generated"),
+        ("name = 't'\nprompt = 'a'\ntarget = 'y'\nnormalize = 'none'", "but no `options`"),
+        ("name = 't'\nprompt = 'a'\ntarget = 'y'\nmax_new_tokens = 0", "`max_new_tokens` is 0"),
+        ("name = 't'\nprompt = 'a'\ntarget = 'y'\nstop = ['']", "`stop` is empty"),
         ("name = 't'\nprompt = '{{ a '\noptions = ['x', 'y']", "key `prompt`"),
         ("name = 't'\nprompt = '{{ a | nosuch }}'\noptions = ['x', 'y']", "nosuch"),
         ("name = 't'\nprompt = 'a'\noptions = 'x[('", "key `options`"),

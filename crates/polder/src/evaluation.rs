@@ -80,6 +80,8 @@ impl Evaluated {
         let gold: Vec<usize> = examples.iter().map(|e| e.gold.ok_or(Error::NoGold)).collect::<Result<_>>()?;
         let pairs: Vec<(usize, usize)> = gold.iter().copied().zip(predictions.iter().copied()).collect();
         let loss = mean_loss(kind, examples, &scores)?;
+        // Texts are scored by [`Evaluated::of_texts`]; what scores say of a target alone is its loss.
+        let metric = if metric.of_texts() { Metric::Loss } else { metric };
         Ok(Self {
             metric,
             score: metric.score(&pairs).unwrap_or(loss),

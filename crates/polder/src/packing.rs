@@ -199,8 +199,7 @@ mod tests {
         let example = |options: &Vec<EncodedOption>| EncodedExample {
             idx: String::new(),
             options: options.clone(),
-            gold: None,
-            cut: 0,
+            ..EncodedExample::default()
         };
         let examples: Vec<EncodedExample> = cases.iter().map(example).collect();
         let common = Common::of(&examples);

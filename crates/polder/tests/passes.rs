@@ -147,5 +147,5 @@ fn what_all_prompts_begin_with_is_run_once_and_changes_nothing() {
 }
 
 fn single(option: &EncodedOption) -> EncodedExample {
-    EncodedExample { idx: "0".to_owned(), options: vec![option.clone()], gold: Some(0), cut: 0 }
+    EncodedExample { idx: "0".to_owned(), options: vec![option.clone()], gold: Some(0), ..EncodedExample::default() }
 }

@@ -128,7 +128,7 @@ mod tests {
             idx: "0".to_owned(),
             options: vec![EncodedOption { ids: ids.to_vec(), scored }],
             gold,
-            cut: 0,
+            ..EncodedExample::default()
         };
         let all = [
             vec![],
