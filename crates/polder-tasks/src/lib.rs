@@ -23,10 +23,13 @@
 //! ```
 
 mod answer;
+mod baseline;
 mod builtin;
 mod check;
 pub mod data;
+mod demonstrations;
 mod encode;
+mod encoded;
 mod error;
 mod gold;
 mod metric;
@@ -34,6 +37,7 @@ mod noise;
 mod normalize;
 mod permutation;
 mod prompt_task;
+mod render;
 mod sample;
 mod spec;
 pub mod statistics;
@@ -42,9 +46,12 @@ mod template;
 mod value;
 
 pub use answer::{AnswerScore, answer_score, normal_answer};
+pub use baseline::{majority_answer, random_baseline};
 pub use builtin::{builtin, names};
 pub use data::{DataFolder, Split};
-pub use encode::{BosPolicy, EncodedExample, EncodedOption, Encoder, TextLength};
+pub use demonstrations::Demonstrations;
+pub use encode::{BosPolicy, Encoder};
+pub use encoded::{EncodedExample, EncodedOption, TextLength};
 pub use error::{Error, Result};
 pub use metric::{Metric, majority, predict, probabilities};
 pub use noise::flip_labels;
