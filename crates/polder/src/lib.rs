@@ -10,6 +10,7 @@
 
 pub mod batching;
 pub mod bench;
+pub mod calibration;
 pub mod config;
 pub mod engine;
 mod error;

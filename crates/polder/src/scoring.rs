@@ -1,7 +1,7 @@
 //! Evaluation: every option of every example, packed into passes.
 
 use polder_perturb::Points;
-use polder_tasks::{EncodedExample, LossKind, predict};
+use polder_tasks::{EncodedExample, LossKind, Metric, Normalize, Task, TextLength, predict};
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -26,6 +26,27 @@ impl Default for PassSize {
     }
 }
 
+/// How options are chosen by their scores, and the choices scored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// How the loss is made.
+    pub loss: LossKind,
+    /// How predictions are scored.
+    pub metric: Metric,
+    /// How an option's score is made of its log-probabilities.
+    pub normalize: Normalize,
+    /// Whether all examples have the same options, so that an option is a class.
+    pub classes: bool,
+}
+
+impl Rule {
+    /// A task's own.
+    pub fn of(task: &dyn Task) -> Self {
+        let classes = task.label_names().is_some();
+        Self { loss: task.loss(), metric: task.metric(), normalize: task.normalize(), classes }
+    }
+}
+
 /// What a model gives an option.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OptionScore {
@@ -39,6 +60,16 @@ impl OptionScore {
     /// The score of an option, in nats a token: the mean log-probability of its tokens (MeZO, authors' code).
     pub fn mean(&self) -> f64 {
         self.sum / self.tokens as f64
+    }
+
+    /// The score by which options are compared; see [`Normalize`].
+    pub fn normalized(&self, by: Normalize, length: TextLength) -> f64 {
+        match by {
+            Normalize::Tokens => self.mean(),
+            Normalize::None => self.sum,
+            Normalize::Characters => self.sum / length.characters.max(1) as f64,
+            Normalize::Bytes => self.sum / length.bytes.max(1) as f64,
+        }
     }
 
     /// Sums up the log-probabilities of an option's tokens.
@@ -139,7 +170,13 @@ pub fn mean_loss(kind: LossKind, examples: &[EncodedExample], scores: &[Vec<Opti
     if weight == 0.0 { Err(Error::NoGold) } else { Ok(sum / weight) }
 }
 
-/// The option with the highest score, the first of equal ones; `None` where there are no options.
+/// The scores by which an example's options are compared.
+pub fn values(by: Normalize, example: &EncodedExample, scores: &[OptionScore]) -> Vec<f64> {
+    let length = |option: usize| example.lengths.get(option).copied().unwrap_or_default();
+    scores.iter().enumerate().map(|(option, score)| score.normalized(by, length(option))).collect()
+}
+
+/// The option with the highest mean, the first of equal ones; `None` where there are no options.
 pub fn prediction(scores: &[OptionScore]) -> Option<usize> {
     let means: Vec<f64> = scores.iter().map(OptionScore::mean).collect();
     (!means.is_empty()).then(|| predict(&means))
@@ -163,6 +200,21 @@ mod tests {
         assert_eq!(loss(LossKind::Target, &scores, Some(1)).unwrap(), (2.0, 3.0));
         assert!(matches!(loss(LossKind::Options, &scores, None), Err(Error::NoGold)));
         assert!(matches!(loss(LossKind::Options, &scores, Some(2)), Err(Error::NoGold)));
+    }
+
+    #[test]
+    fn scores_are_divided_by_tokens_characters_or_bytes() {
+        let lengths = vec![TextLength { characters: 4, bytes: 8 }, TextLength { characters: 12, bytes: 12 }];
+        let example = EncodedExample { lengths, ..EncodedExample::default() };
+        let scores = scored(&[(-8.0, 2), (-12.0, 4)]);
+        for (by, expected) in [
+            (Normalize::Tokens, [-4.0, -3.0]),
+            (Normalize::None, [-8.0, -12.0]),
+            (Normalize::Characters, [-2.0, -1.0]),
+            (Normalize::Bytes, [-1.0, -1.0]),
+        ] {
+            assert_eq!(values(by, &example, &scores), expected, "{by}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use polder_tasks::{
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::scoring::Rule;
 
 /// The rows of a run: drawn, labelled, encoded.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub struct TaskData {
     pub kind: LossKind,
     /// How predictions are scored.
     pub metric: Metric,
+    /// How options are chosen and the choices scored.
+    pub rule: Rule,
     /// Training examples.
     pub train: Vec<EncodedExample>,
     /// Examples that choose the best checkpoint.
@@ -68,6 +71,7 @@ impl TaskData {
             name: task.name().to_owned(),
             kind: task.loss(),
             metric: task.metric(),
+            rule: Rule::of(&task),
             fingerprint: fingerprint(&train),
             dev_fingerprint: fingerprint(&dev),
             eval_fingerprint: fingerprint(&eval),

@@ -57,7 +57,7 @@ impl Scorer<'_> {
             Some(_) => Err(Error::Stopped),
             None => Ok(()),
         };
-        let found = evaluate(engine, examples, data.kind, data.metric, PassSize::default(), on_pass)?;
+        let found = evaluate(engine, examples, data.rule, PassSize::default(), on_pass)?;
         let batch = config.batch.size(data.train.len()).max(1);
         let mut more = serde_json::Map::new();
         more.insert("forwards".to_owned(), found.n.div_ceil(batch).into());
