@@ -79,6 +79,12 @@ impl TaskSpec {
                 "give metric = \"accuracy\", \"macro-f1\" or \"binary-f1\", or a `target` without options",
             ));
         }
+        if self.loss == Some(LossKind::F1) {
+            return Some((
+                "the loss \"f1\" is that of generated answers, but there are `options`",
+                "give loss = \"accuracy\", or a `target` without options",
+            ));
+        }
         if self.answers.is_some() || self.stop.is_some() || self.max_new_tokens.is_some() {
             return Some((
                 "`answers`, `stop` or `max_new_tokens` is given, but with `options` nothing is generated",
@@ -90,7 +96,7 @@ impl TaskSpec {
 
     /// Faults of a task without options.
     fn generating(&self) -> Fault {
-        if self.loss == Some(LossKind::Options) {
+        if self.loss.is_some_and(LossKind::compares_options) {
             return Some(("the loss over options needs `options`", "give options, or loss = \"target\""));
         }
         if self.metric.is_some_and(|metric| metric.needs_predictions() && !metric.of_texts()) {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use tokenizers::Tokenizer;
 
+use crate::encoded::{EncodedExample, EncodedOption, TextLength};
 use crate::error::shortened;
 use crate::{Error, Example, Result};
 
@@ -44,49 +45,6 @@ impl std::fmt::Display for BosPolicy {
     }
 }
 
-/// A prompt with one option, as token ids.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EncodedOption {
-    /// The whole sequence, truncated.
-    pub ids: Vec<u32>,
-    /// The last `scored` ids are the option's: `1 ≤ scored < ids.len()`, so each has something in front of it.
-    pub scored: usize,
-}
-
-/// How long a text is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TextLength {
-    /// Unicode scalar values.
-    pub characters: usize,
-    /// UTF-8 bytes.
-    pub bytes: usize,
-}
-
-impl TextLength {
-    /// The length of a text without white space at its ends.
-    fn of(text: &str) -> Self {
-        let text = text.trim();
-        Self { characters: text.chars().count(), bytes: text.len() }
-    }
-}
-
-/// An example as token ids.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EncodedExample {
-    /// As [`Example::idx`].
-    pub idx: String,
-    /// One sequence an option.
-    pub options: Vec<EncodedOption>,
-    /// As [`Example::gold`].
-    pub gold: Option<usize>,
-    /// As [`Example::also`].
-    pub also: Vec<usize>,
-    /// How long each option's text is without white space at its ends.
-    pub lengths: Vec<TextLength>,
-    /// How many tokens were cut off the front of each sequence's text.
-    pub cut: usize,
-}
-
 /// A tokenizer with MeZO's rules for options and truncation.
 ///
 /// - The sequence is `front ‖ tokens(prompt + option)`; spaces (not newlines) at the outer ends of the text are dropped.
@@ -101,6 +59,7 @@ pub struct EncodedExample {
 pub struct Encoder {
     tokenizer: Tokenizer,
     front: Vec<u32>,
+    bos_id: Option<u32>,
     max_length: usize,
 }
 
@@ -135,7 +94,7 @@ impl Encoder {
         if max_length < least {
             return Err(Error::MaxLength { max_length, least });
         }
-        Ok(Self { tokenizer, front, max_length })
+        Ok(Self { tokenizer, front, bos_id, max_length })
     }
 
     /// The ids in front of every sequence.
@@ -158,6 +117,24 @@ impl Encoder {
     /// # Errors
     /// [`Error::EmptyOption`], [`Error::OptionTooLong`], [`Error::NothingToScore`], [`Error::Tokenizer`]; each names the row.
     pub fn encode(&self, example: &Example) -> Result<EncodedExample> {
+        self.encode_after(&self.front, example)
+    }
+
+    /// The token ids of the options after the content-free prompt; `None` where the example has none. Where that prompt is
+    /// empty and nothing stands in front of a sequence, the BOS does, if one is known, so that each option has a score
+    /// (lm-evaluation-harness does so with empty contexts).
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub fn encode_content_free(&self, example: &Example) -> Result<Option<EncodedExample>> {
+        let Some(prompt) = &example.content_free else { return Ok(None) };
+        let bare = Example { prompt: prompt.clone(), prompts: Vec::new(), ..example.clone() };
+        let lead = self.bos_id.filter(|_| self.front.is_empty() && prompt.trim_matches(' ').is_empty());
+        let front = lead.map_or_else(|| self.front.clone(), |bos| vec![bos]);
+        self.encode_after(&front, &bare).map(Some)
+    }
+
+    fn encode_after(&self, front: &[u32], example: &Example) -> Result<EncodedExample> {
         // Its end would be the prompt's, whose last token would be scored in its place.
         if let Some(number) = example.options.iter().position(|option| option.trim().is_empty()) {
             return Err(Error::EmptyOption { row: example.idx.clone(), number });
@@ -169,22 +146,22 @@ impl Encoder {
             let body = self.ids(whole.trim_matches(' '), &example.idx)?;
             let scored = match example.prompts.get(number) {
                 Some(own) => {
-                    self.scored(&self.ids(own.trim_matches(' '), &example.idx)?, &body, option, &example.idx)?
+                    self.scored(front, &self.ids(own.trim_matches(' '), &example.idx)?, &body, option, &example.idx)?
                 }
-                None => self.scored(&shared, &body, option, &example.idx)?,
+                None => self.scored(front, &shared, &body, option, &example.idx)?,
             };
             Ok((body, scored))
         });
         let texts = texts.collect::<Result<Vec<_>>>()?;
         let longest = texts.iter().map(|(body, _)| body.len()).max().unwrap_or(0);
-        let cut = (self.front.len() + longest).saturating_sub(self.max_length);
+        let cut = (front.len() + longest).saturating_sub(self.max_length);
         let mut options = Vec::with_capacity(texts.len());
         for ((body, scored), option) in texts.iter().zip(&example.options) {
-            options.push(self.assemble(body, *scored, cut).ok_or_else(|| Error::OptionTooLong {
+            options.push(self.assemble(front, body, *scored, cut).ok_or_else(|| Error::OptionTooLong {
                 row: example.idx.clone(),
                 option: shortened(option.trim()),
                 tokens: *scored,
-                front: self.front.len().max(1),
+                front: front.len().max(1),
                 max_length: self.max_length,
             })?);
         }
@@ -194,7 +171,7 @@ impl Encoder {
     }
 
     /// How many of the last tokens are the option's.
-    fn scored(&self, prompt: &[u32], body: &[u32], option: &str, row: &str) -> Result<usize> {
+    fn scored(&self, front: &[u32], prompt: &[u32], body: &[u32], option: &str, row: &str) -> Result<usize> {
         let by_length = body.len().saturating_sub(prompt.len());
         let scored = if by_length > 0 {
             by_length
@@ -203,7 +180,7 @@ impl Encoder {
             body.len().saturating_sub(common).max(1)
         };
         // The first token of a sequence has nothing that predicts it.
-        let most = (self.front.len() + body.len()).saturating_sub(1).min(body.len());
+        let most = (front.len() + body.len()).saturating_sub(1).min(body.len());
         match scored.min(most) {
             0 => Err(Error::NothingToScore { row: row.to_owned(), option: shortened(option) }),
             scored => Ok(scored),
@@ -212,15 +189,15 @@ impl Encoder {
 
     /// Front and body without the body's first `cut` tokens; `None` where that would cut into the option, or leave it
     /// without anything in front.
-    fn assemble(&self, body: &[u32], scored: usize, cut: usize) -> Option<EncodedOption> {
+    fn assemble(&self, front: &[u32], body: &[u32], scored: usize, cut: usize) -> Option<EncodedOption> {
         // A shorter option keeps at least its own tokens and, without a front, one in front of them.
-        let needed = scored + usize::from(self.front.is_empty());
+        let needed = scored + usize::from(front.is_empty());
         let cut = cut.min(body.len().checked_sub(needed)?);
         let rest = body.get(cut..)?;
-        if self.front.len() + rest.len() > self.max_length {
+        if front.len() + rest.len() > self.max_length {
             return None;
         }
-        let ids = self.front.iter().chain(rest).copied().collect();
+        let ids = front.iter().chain(rest).copied().collect();
         Some(EncodedOption { ids, scored })
     }
 

@@ -248,6 +248,14 @@ pub enum Error {
         /// The option.
         option: String,
     },
+    /// Scores are to be calibrated, but the task has no prompt without content.
+    #[error(
+        "the task `{task}` has no prompt without content to calibrate by\nhint: give it one, such as calibrate = \"Answer:\"; tasks without options can't be calibrated"
+    )]
+    Uncalibrated {
+        /// The task.
+        task: String,
+    },
     /// There are too few rows for what is wanted.
     #[error("`{path}`: {reason}")]
     TooFewRows {

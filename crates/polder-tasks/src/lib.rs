@@ -23,11 +23,14 @@
 //! ```
 
 mod answer;
+mod baseline;
 mod builtin;
 mod chat;
 mod check;
 pub mod data;
+mod demonstrations;
 mod encode;
+mod encoded;
 mod error;
 mod gold;
 mod metric;
@@ -35,6 +38,7 @@ mod noise;
 mod normalize;
 mod permutation;
 mod prompt_task;
+mod render;
 mod sample;
 mod spec;
 pub mod statistics;
@@ -44,10 +48,13 @@ mod template;
 mod value;
 
 pub use answer::{AnswerScore, answer_score, normal_answer};
+pub use baseline::{majority_answer, random_baseline};
 pub use builtin::{builtin, names};
 pub use chat::{CHAT, COMPLETION, ChatTemplate, turns};
 pub use data::{DataFolder, Split};
-pub use encode::{BosPolicy, EncodedExample, EncodedOption, Encoder, TextLength};
+pub use demonstrations::Demonstrations;
+pub use encode::{BosPolicy, Encoder};
+pub use encoded::{EncodedExample, EncodedOption, TextLength};
 pub use error::{Error, Result};
 pub use metric::{Metric, majority, predict, probabilities};
 pub use noise::flip_labels;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{AnswerScore, Error, Result};
 
 /// How predictions are scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,6 +31,15 @@ impl Metric {
     /// Whether generated texts are scored and not the options chosen.
     pub fn of_texts(self) -> bool {
         matches!(self, Self::F1 | Self::ExactMatch)
+    }
+
+    /// What a generated answer counts, between 0 and 1; `None` for other metrics than of texts.
+    pub fn of_answer(self, score: AnswerScore) -> Option<f64> {
+        match self {
+            Self::F1 => Some(score.f1),
+            Self::ExactMatch => Some(score.exact),
+            Self::Accuracy | Self::MacroF1 | Self::BinaryF1 | Self::Loss => None,
+        }
     }
 
     /// Whether a larger score is better.

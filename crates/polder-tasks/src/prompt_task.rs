@@ -14,7 +14,7 @@ pub struct PromptTask {
     pub(crate) templates: Templates,
     option_keys: Vec<String>,
     /// Whether each option has its own prompt.
-    own_prompts: bool,
+    pub(crate) own_prompts: bool,
 }
 
 impl PromptTask {
@@ -109,7 +109,7 @@ impl PromptTask {
     }
 
     /// The option as it follows the prompt.
-    fn joined(&self, prompt: &str, option: &str) -> String {
+    pub(crate) fn joined(&self, prompt: &str, option: &str) -> String {
         match &self.spec.joint {
             Some(joint) => format!("{joint}{option}"),
             None if prompt.is_empty()
@@ -120,50 +120,6 @@ impl PromptTask {
             }
             None => format!(" {option}"),
         }
-    }
-}
-
-impl PromptTask {
-    /// A prompt behind the task's instruction.
-    fn prompt(&self, key: &str, context: &Context<'_>) -> Result<String> {
-        Ok(format!("{}{}", self.instruction(), self.templates.render(key, context)?))
-    }
-
-    /// Prompts and scored texts of the options.
-    fn fill(&self, example: &mut Example, names: Vec<String>, context: &Context<'_>) -> Result<()> {
-        if !self.own_prompts {
-            example.prompt = self.prompt("prompt", context)?;
-        }
-        let given = |name: &String| context.with_option(name);
-        if self.own_prompts {
-            let prompts = names.iter().map(|name| self.prompt("prompt", &given(name))).collect::<Result<Vec<_>>>()?;
-            example.prompt = common_beginning(&prompts).to_owned();
-            example.prompts = prompts;
-        }
-        for (number, name) in names.iter().enumerate() {
-            let text = match &self.spec.continuation {
-                Some(_) => self.templates.render("continuation", &given(name))?,
-                None => name.clone(),
-            };
-            let joined = self.joined(example.prompt_of(number), &text);
-            example.options.push(joined);
-        }
-        if self.spec.continuation.is_some() {
-            example.names = names;
-        }
-        Ok(())
-    }
-
-    /// The accepted answers of a task without options.
-    fn answers(&self, context: &Context<'_>, target: Option<&String>) -> Result<Vec<String>> {
-        let Some(source) = &self.spec.answers else {
-            return Ok(target.map(|text| text.trim().to_owned()).into_iter().collect());
-        };
-        Ok(match self.value("answers", source, context)? {
-            None | Some(Value::Null) => Vec::new(),
-            Some(Value::Array(list)) => list.iter().map(plain).collect(),
-            Some(value) => vec![plain(&value)],
-        })
     }
 }
 
@@ -261,17 +217,6 @@ impl Task for PromptTask {
             (None, None) => "the task, which has neither `label` nor `target`,".to_owned(),
         }
     }
-}
-
-/// What all texts begin with.
-fn common_beginning(texts: &[String]) -> &str {
-    let Some((first, rest)) = texts.split_first() else { return "" };
-    let same = |other: &String| {
-        let pairs = first.char_indices().zip(other.chars());
-        pairs.take_while(|((_, a), b)| a == b).map(|((at, a), _)| at + a.len_utf8()).last().unwrap_or(0)
-    };
-    let len = rest.iter().map(same).min().unwrap_or(first.len());
-    first.get(..len).unwrap_or_default()
 }
 
 /// An expression without the braces that a template would need.

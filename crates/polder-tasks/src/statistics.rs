@@ -54,6 +54,17 @@ pub fn bootstrap(metric: Metric, pairs: &[(usize, usize)], seed: u64) -> Option<
     })
 }
 
+/// The 95 % percentile bootstrap interval of a mean, such as that of F1 over generated answers; `None` without values.
+pub fn bootstrap_mean(values: &[f64], seed: u64) -> Option<Interval> {
+    mean(values)?;
+    let mut draws = Draws::new(seed, b"resample");
+    percentiles(|| mean(&(0..values.len()).filter_map(|_| pick(values, &mut draws)).collect::<Vec<_>>()))
+}
+
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
 fn pick<T: Copy>(items: &[T], draws: &mut Draws) -> Option<T> {
     items.get(draws.below(items.len() as u64) as usize).copied()
 }
@@ -115,6 +126,25 @@ pub fn paired_difference(
         only_second,
         p_value: mcnemar(only_first, only_second),
     }))
+}
+
+/// The difference of the means of two lists of values for the same examples, such as F1 of generated answers, or 1 where an
+/// answer is right and 0 where not; `None` without examples. An example counts for the one whose value is larger.
+///
+/// # Errors
+/// [`Error::Unpaired`] for lists of different length.
+pub fn paired_means(first: &[f64], second: &[f64], seed: u64) -> Result<Option<PairedDifference>> {
+    if first.len() != second.len() {
+        return Err(Error::Unpaired { first: first.len(), second: second.len() });
+    }
+    let differences: Vec<f64> = first.iter().zip(second).map(|(a, b)| a - b).collect();
+    let (Some(difference), Some(interval)) = (mean(&differences), bootstrap_mean(&differences, seed)) else {
+        return Ok(None);
+    };
+    let only_first = differences.iter().filter(|d| **d > 0.0).count();
+    let only_second = differences.iter().filter(|d| **d < 0.0).count();
+    let p_value = mcnemar(only_first, only_second);
+    Ok(Some(PairedDifference { difference, interval, only_first, only_second, p_value }))
 }
 
 fn difference(metric: Metric, triples: &[(usize, usize, usize)]) -> Option<f64> {

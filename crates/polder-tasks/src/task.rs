@@ -56,14 +56,32 @@ pub enum LossKind {
     Options,
     /// `ℓ = −(1/Σn) Σ log p(token)` over the gold options' tokens of the batch: an example weighs as many as it has tokens.
     Target,
+    /// `ℓ = −1` where the option that is chosen is right, else 0; every example weighs 1. The mean is −accuracy, which has no
+    /// gradient: it moves where some answer changes between the points.
+    Accuracy,
+    /// `ℓ = −F1` of the answer that is generated, greedily; every example weighs 1. No gradient either.
+    F1,
+}
+
+impl LossKind {
+    /// Every kind, by its name.
+    pub const ALL: [(&'static str, Self); 4] =
+        [("options", Self::Options), ("target", Self::Target), ("accuracy", Self::Accuracy), ("f1", Self::F1)];
+
+    /// Whether the loss is a score of answers, which has no gradient.
+    pub fn is_score(self) -> bool {
+        matches!(self, Self::Accuracy | Self::F1)
+    }
+
+    /// Whether it is made of all options, not of the right one alone.
+    pub fn compares_options(self) -> bool {
+        matches!(self, Self::Options | Self::Accuracy)
+    }
 }
 
 impl std::fmt::Display for LossKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Options => "options",
-            Self::Target => "target",
-        })
+        f.write_str(Self::ALL.iter().find(|(_, kind)| kind == self).map_or("", |(name, _)| name))
     }
 }
 
@@ -71,11 +89,9 @@ impl std::str::FromStr for LossKind {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "options" => Ok(Self::Options),
-            "target" => Ok(Self::Target),
-            _ => Err(Error::Name { what: "loss", value: text.to_owned(), choices: "options, target" }),
-        }
+        let choices = "options, target, accuracy, f1";
+        let found = Self::ALL.iter().find(|(name, _)| *name == text).map(|(_, kind)| *kind);
+        found.ok_or_else(|| Error::Name { what: "loss", value: text.to_owned(), choices })
     }
 }
 

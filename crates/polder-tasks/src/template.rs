@@ -53,6 +53,7 @@ impl Templates {
             minijinja::escape_formatter(out, state, value)
         });
         engine.add_filter("without_full_stop", |text: &str| without_full_stop(text).to_owned());
+        engine.add_filter("without_brackets", |text: &str| without_brackets(text));
         engine.add_filter("lower_first_word", |text: &str| lower_first_word(text));
         Ok(Self { task: task.to_owned(), engine, columns: columns.clone() })
     }
@@ -212,6 +213,22 @@ fn lower_first_word(text: &str) -> String {
         Some((first, rest)) => format!("{} {rest}", first.to_lowercase()),
         None => text.to_lowercase(),
     }
+}
+
+/// The text without its shortest `[…]` that hold no newline.
+fn without_brackets(text: &str) -> String {
+    let (mut kept, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once('[') {
+        kept.push_str(before);
+        match after.split_once(']').filter(|(inside, _)| !inside.contains('\n')) {
+            Some((_, behind)) => rest = behind,
+            None => {
+                kept.push('[');
+                rest = after;
+            }
+        }
+    }
+    kept + rest
 }
 
 impl Context<'_> {

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use polder_tasks::{BosPolicy, DataFolder, Encoder, SampleSpec, Split, Task, builtin, labelled, majority, sample};
+use polder_tasks::data::task_folder;
+use polder_tasks::{
+    BosPolicy, DataFolder, Encoder, SampleSpec, Split, Task, builtin, labelled, majority, names, sample,
+};
 
 fn place(variable: &str) -> Option<PathBuf> {
     let place = std::env::var_os(variable).map(PathBuf::from);
@@ -55,6 +58,30 @@ fn every_row_renders_and_samples_are_mezos() {
         // 444 of 872 rows of SST-2 are positive, 32 of 60 of COPA answer with the first choice.
         let expected = if name == "sst2" { 444.0 / 872.0 } else { 32.0 / 60.0 };
         assert_eq!(majority(task.metric(), &gold), Some(expected));
+    }
+}
+
+#[test]
+fn every_row_of_every_task_has_a_right_answer() {
+    let Some(root) = place("POLDER_TEST_DATA") else { return };
+    for name in names() {
+        let task = builtin(name).unwrap().unwrap().compile().unwrap();
+        let path = task_folder(&root, &task);
+        let Ok(data) = DataFolder::open(&path) else {
+            println!("skipped: POLDER_TEST_DATA has no data of {name}");
+            continue;
+        };
+        for (split, _) in data.files() {
+            let rows = data.read(*split, None).unwrap();
+            assert!(!rows.is_empty());
+            for (number, row) in rows.iter().enumerate() {
+                let example = task.example(row, number).unwrap_or_else(|e| panic!("{name} {split}: {e}"));
+                let gold = example.gold.unwrap_or_else(|| panic!("{name} {split} {number} has no gold option"));
+                assert!(gold < example.options.len());
+                assert!(example.options.iter().all(|option| !option.trim().is_empty()), "{name} {split} {number}");
+                assert_eq!(example.answers.is_empty(), task.spec().options.is_some(), "{name} {split} {number}");
+            }
+        }
     }
 }
 

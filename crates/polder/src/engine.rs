@@ -147,6 +147,11 @@ impl<'a> Engine<'a> {
         self.model.max_positions()
     }
 
+    /// The arithmetic that it multiplies in.
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
+    }
+
     /// Runs `f` with an engine and points that read the weights of a single point: the same bits, whether they are made
     /// whole once (`whole`) or read at the point anew in every pass. What it runs is counted here.
     ///

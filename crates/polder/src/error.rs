@@ -124,6 +124,30 @@ pub enum Error {
         /// How many a sequence may have.
         limit: usize,
     },
+    /// A question without an accepted answer.
+    #[error(
+        "row `{row}` has no accepted answer, so no generated one can be scored\nhint: give the task `answers`, or leave such rows out"
+    )]
+    NoAnswers {
+        /// The row.
+        row: String,
+    },
+    /// A loss that is not made of options' scores.
+    #[error(
+        "the loss `{kind}` is that of generated answers, and nothing is generated here\nhint: take the loss `target`, such as by --set task.loss=target"
+    )]
+    NotOfScores {
+        /// The loss.
+        kind: polder_tasks::LossKind,
+    },
+    /// A loss without gradient where one is needed.
+    #[error(
+        "the loss `{kind}` is a score of answers and has no gradient, which is needed here\nhint: take the loss `options` or `target`; for a run, give `lr` a number"
+    )]
+    NoGradient {
+        /// The loss.
+        kind: polder_tasks::LossKind,
+    },
     /// Logits that are no numbers.
     #[error(
         "the model's logits after prompt {number} (from 0) are not finite numbers, so no token can be chosen\nhint: its weights are broken, or have overflowed"

@@ -1,12 +1,15 @@
-//! Evaluation of a task: predictions, score, interval, baseline, loss and cost.
+//! Evaluation of a task: predictions, score, interval, baselines, loss and cost.
 
 use std::time::Instant;
 
-use polder_tasks::{EncodedExample, Interval, LossKind, Metric, interval, majority};
+use polder_tasks::{
+    AnswerScore, EncodedExample, Example, Interval, Metric, Normalize, answer_score, interval, majority,
+    majority_answer, predict, random_baseline, statistics,
+};
 
 use crate::engine::{Counts, Engine};
 use crate::error::{Error, Result};
-use crate::scoring::{OptionScore, PassSize, mean_loss, prediction, score};
+use crate::scoring::{OptionScore, PassSize, Rule, mean_loss, score, values};
 
 /// How well a model answers, and what it cost to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,9 +22,11 @@ pub struct Evaluated {
     pub interval: Option<Interval>,
     /// The score of always giving the commonest right answer; `None` for a loss.
     pub majority: Option<f64>,
+    /// The score of options drawn at random; `None` where there are none.
+    pub random: Option<f64>,
     /// How many examples.
     pub n: usize,
-    /// The mean loss, in nats.
+    /// The mean loss, in nats; not a number where generated texts are scored.
     pub loss: f64,
     /// Wall-clock seconds.
     pub seconds: f64,
@@ -31,10 +36,20 @@ pub struct Evaluated {
     pub sequences: u64,
     /// Token rows in these passes.
     pub tokens: u64,
-    /// Every option's score: `scores[example][option]`.
+    /// Other scores of the same answers, by name: `acc` (options compared by their sums) and `acc_norm` (by their sums a
+    /// character), as lm-evaluation-harness defines them, and `macro_f1` where the options are classes; of generated texts
+    /// `f1` and `exact_match`.
+    pub others: Vec<(&'static str, f64)>,
+    /// Every option's score: `scores[example][option]`; without calibration.
     pub scores: Vec<Vec<OptionScore>>,
+    /// What options were chosen by: `values[example][option]`; normalised or calibrated.
+    pub values: Vec<Vec<f64>>,
     /// The option that each example is answered with.
     pub predictions: Vec<usize>,
+    /// What each example counts: 1 where its answer is right and 0 where not, or what the metric gives its text.
+    pub marks: Vec<f64>,
+    /// The scores of generated texts; empty where options are chosen.
+    pub answers: Vec<AnswerScore>,
 }
 
 /// Evaluates labelled examples.
@@ -46,85 +61,195 @@ pub struct Evaluated {
 pub fn evaluate(
     engine: &Engine<'_>,
     examples: &[EncodedExample],
-    kind: LossKind,
-    metric: Metric,
+    rule: Rule,
     size: PassSize,
     on_pass: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<Evaluated> {
     let (start, before) = (Instant::now(), engine.counts());
     let scores = score(engine, examples, size, on_pass)?;
-    let (seconds, after) = (start.elapsed().as_secs_f64(), engine.counts());
-    let cost = Counts {
-        passes: after.passes - before.passes,
-        sequences: after.sequences - before.sequences,
-        tokens: after.tokens - before.tokens,
-    };
-    Evaluated::of(examples, scores, kind, metric, cost, seconds)
+    let cost = engine.counts().since(before);
+    Evaluated::of(examples, scores, None, rule, cost, start.elapsed().as_secs_f64())
 }
 
 impl Evaluated {
     /// What scores say of labelled examples; `cost` and `seconds` are what it took to get them.
     ///
+    /// With the scores of the same options after a prompt without content, an option's value is the difference of the sums,
+    /// `Σ log p(option | prompt) − Σ log p(option | content-free prompt)`, whatever the rule's normalisation (surface form
+    /// competition: Holtzman et al. 2021; MeZO's SFC, and its ICL-SFC where demonstrations stand in front of both). Loss,
+    /// `acc` and `acc_norm` are without calibration.
+    ///
     /// # Errors
-    /// No examples; one without a right option.
+    /// No examples; one without a right option; scores of other options.
     pub fn of(
         examples: &[EncodedExample],
         scores: Vec<Vec<OptionScore>>,
-        kind: LossKind,
-        metric: Metric,
+        content_free: Option<&[Vec<OptionScore>]>,
+        rule: Rule,
         cost: Counts,
         seconds: f64,
     ) -> Result<Self> {
-        let predictions: Vec<usize> =
-            scores.iter().map(|s| prediction(s).ok_or(Error::NoGold)).collect::<Result<_>>()?;
+        let values = match content_free {
+            None => compared(rule.normalize, examples, &scores),
+            Some(free) => calibrated(&scores, free)?,
+        };
+        let predictions = chosen(&values)?;
         let gold: Vec<usize> = examples.iter().map(|e| e.gold.ok_or(Error::NoGold)).collect::<Result<_>>()?;
-        let pairs: Vec<(usize, usize)> = gold.iter().copied().zip(predictions.iter().copied()).collect();
-        let loss = mean_loss(kind, examples, &scores)?;
-        // Texts are scored by [`Evaluated::of_texts`]; what scores say of a target alone is its loss.
-        let metric = if metric.of_texts() { Metric::Loss } else { metric };
+        let pairs = pairs(examples, &predictions);
+        let loss = mean_loss(rule.loss, examples, &scores)?;
+        // Texts are scored by `of_texts`; what the scores of a target alone say is its loss.
+        let metric = if rule.metric.of_texts() { Metric::Loss } else { rule.metric };
         Ok(Self {
             metric,
             score: metric.score(&pairs).unwrap_or(loss),
             interval: interval(metric, &pairs, 0),
             majority: majority(metric, &gold),
+            random: random_baseline(metric, examples),
             n: pairs.len(),
             loss,
             seconds,
             forwards: cost.passes,
             sequences: cost.sequences,
             tokens: cost.tokens,
+            others: others(examples, &scores, &pairs, rule.classes)?,
             scores,
+            values,
             predictions,
+            marks: pairs.iter().map(|(gold, answer)| if gold == answer { 1.0 } else { 0.0 }).collect(),
+            answers: Vec::new(),
         })
     }
+
+    /// What generated texts say of examples with accepted answers, scored by `metric` ([`Metric::F1`] where that scores no
+    /// texts); `cost` and `seconds` are what it took to generate them.
+    ///
+    /// # Errors
+    /// No examples; one without an accepted answer; another number of texts.
+    pub fn of_texts(
+        examples: &[Example],
+        texts: &[String],
+        metric: Metric,
+        cost: Counts,
+        seconds: f64,
+    ) -> Result<Self> {
+        if examples.len() != texts.len() {
+            return Err(polder_tasks::Error::Unpaired { first: examples.len(), second: texts.len() }.into());
+        }
+        if examples.is_empty() || examples.iter().any(|example| example.answers.is_empty()) {
+            return Err(Error::NoGold);
+        }
+        let metric = if metric.of_texts() { metric } else { Metric::F1 };
+        let answers: Vec<AnswerScore> =
+            examples.iter().zip(texts).map(|(example, text)| answer_score(text, &example.answers)).collect();
+        let marks: Vec<f64> = answers.iter().filter_map(|answer| metric.of_answer(*answer)).collect();
+        let accepted: Vec<&[String]> = examples.iter().map(|example| example.answers.as_slice()).collect();
+        let mean = |of: fn(&AnswerScore) -> f64| answers.iter().map(of).sum::<f64>() / answers.len() as f64;
+        Ok(Self {
+            metric,
+            score: marks.iter().sum::<f64>() / marks.len() as f64,
+            interval: statistics::bootstrap_mean(&marks, 0),
+            majority: majority_answer(metric, &accepted),
+            random: None,
+            n: examples.len(),
+            loss: f64::NAN,
+            seconds,
+            forwards: cost.passes,
+            sequences: cost.sequences,
+            tokens: cost.tokens,
+            others: vec![("f1", mean(|a| a.f1)), ("exact_match", mean(|a| a.exact))],
+            scores: Vec::new(),
+            values: Vec::new(),
+            predictions: Vec::new(),
+            marks,
+            answers,
+        })
+    }
+
+    /// The same predictions, scored by another metric; `None` where that needs no predictions.
+    pub fn score_by(&self, metric: Metric, examples: &[EncodedExample]) -> Option<f64> {
+        metric.score(&pairs(examples, &self.predictions))
+    }
+}
+
+/// Each option's sum less that after the prompt without content.
+fn calibrated(scores: &[Vec<OptionScore>], free: &[Vec<OptionScore>]) -> Result<Vec<Vec<f64>>> {
+    let paired = |first: usize, second: usize| match first == second {
+        true => Ok(()),
+        false => Err(polder_tasks::Error::Unpaired { first, second }),
+    };
+    paired(scores.len(), free.len())?;
+    let mut values = Vec::with_capacity(scores.len());
+    for (scores, free) in scores.iter().zip(free) {
+        paired(scores.len(), free.len())?;
+        values.push(scores.iter().zip(free).map(|(score, free)| score.sum - free.sum).collect());
+    }
+    Ok(values)
+}
+
+/// The scores by which the options of every example are compared.
+fn compared(by: Normalize, examples: &[EncodedExample], scores: &[Vec<OptionScore>]) -> Vec<Vec<f64>> {
+    examples.iter().zip(scores).map(|(example, scores)| values(by, example, scores)).collect()
+}
+
+/// `acc`, `acc_norm` and, of classes, `macro_f1` of the choices that were made.
+fn others(
+    examples: &[EncodedExample],
+    scores: &[Vec<OptionScore>],
+    made: &[(usize, usize)],
+    classes: bool,
+) -> Result<Vec<(&'static str, f64)>> {
+    let mut others = Vec::new();
+    if examples.iter().any(|example| example.options.len() > 1) {
+        for (name, by) in [("acc", Normalize::None), ("acc_norm", Normalize::Characters)] {
+            let pairs = pairs(examples, &chosen(&compared(by, examples, scores))?);
+            others.extend(Metric::Accuracy.score(&pairs).map(|score| (name, score)));
+        }
+        others.extend(Metric::MacroF1.score(made).filter(|_| classes).map(|score| ("macro_f1", score)));
+    }
+    Ok(others)
+}
+
+/// The option with the highest value of every example.
+fn chosen(values: &[Vec<f64>]) -> Result<Vec<usize>> {
+    values.iter().map(|values| if values.is_empty() { Err(Error::NoGold) } else { Ok(predict(values)) }).collect()
+}
+
+/// The right option and the one chosen of every labelled example; a chosen one that counts as right is its own gold.
+fn pairs(examples: &[EncodedExample], predictions: &[usize]) -> Vec<(usize, usize)> {
+    let pair = |(example, answer): (&EncodedExample, &usize)| {
+        let gold = example.gold?;
+        Some((if example.also.contains(answer) { *answer } else { gold }, *answer))
+    };
+    examples.iter().zip(predictions).filter_map(pair).collect()
 }
 
 impl std::fmt::Display for Evaluated {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let percent = |score: f64| format!("{:.2} %", 100.0 * score);
         if self.metric == Metric::Loss {
             write!(f, "loss {:.4}", self.loss)?;
         } else {
-            write!(f, "{} {:.2} %", self.metric, 100.0 * self.score)?;
+            write!(f, "{} {}", self.metric, percent(self.score))?;
             if let Some(i) = self.interval {
                 write!(f, " (95 % interval {:.2} to {:.2})", 100.0 * i.low, 100.0 * i.high)?;
             }
-            if let Some(majority) = self.majority {
-                write!(f, ", majority {:.2} %", 100.0 * majority)?;
+            for (name, baseline) in [("majority", self.majority), ("random", self.random)] {
+                if let Some(baseline) = baseline {
+                    write!(f, ", {name} {}", percent(baseline))?;
+                }
             }
-            write!(f, ", loss {:.4}", self.loss)?;
+            if self.answers.is_empty() {
+                write!(f, ", loss {:.4}", self.loss)?;
+            }
+        }
+        if !self.others.is_empty() {
+            let others = self.others.iter().map(|(name, score)| format!("{name} {}", percent(*score)));
+            write!(f, "\n  {}", others.collect::<Vec<_>>().join(", "))?;
         }
         let rate = if self.seconds > 0.0 { self.tokens as f64 / self.seconds } else { 0.0 };
         let counted = |n: u64, one: &str, more: &str| format!("{n} {one}{}", if n == 1 { "" } else { more });
         let (examples, passes) = (counted(self.n as u64, "example", "s"), counted(self.forwards, "forward pass", "es"));
         write!(f, "\n  {examples}, {passes}, {}, ", counted(self.sequences, "sequence", "s"))?;
         write!(f, "{} tokens in {:.2} s ({rate:.0} tokens/s)", self.tokens, self.seconds)
-    }
-}
-
-impl Evaluated {
-    /// The same predictions, scored by another metric; `None` where that needs no predictions.
-    pub fn score_by(&self, metric: Metric, examples: &[EncodedExample]) -> Option<f64> {
-        let answers = examples.iter().zip(&self.predictions);
-        metric.score(&answers.filter_map(|(example, answer)| Some((example.gold?, *answer))).collect::<Vec<_>>())
     }
 }

@@ -8,8 +8,10 @@
 //! end:  Hugging Face folder
 //! ```
 
+pub mod answering;
 pub mod batching;
 pub mod bench;
+pub mod calibration;
 pub mod config;
 pub mod engine;
 mod error;

@@ -7,11 +7,12 @@ use polder_optim::{Batch, Losses, Objective, ObjectiveError};
 use polder_perturb::{Law, Points, Seed, Shift};
 use polder_tasks::{EncodedExample, EncodedOption, LossKind};
 
+use crate::answering::{Answering, not_here};
 use crate::batching::Batching;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::packing::{Common, Packed};
-use crate::scoring::{OptionScore, loss};
+use crate::scoring::{OptionScore, example_loss, loss};
 
 /// How a training pass is laid out; no bit of a loss depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,7 @@ pub struct PromptLoss<'a> {
     law: Law,
     layout: PassLayout,
     stop: Option<Arc<AtomicBool>>,
+    answering: Option<Answering<'a>>,
 }
 
 impl<'a> PromptLoss<'a> {
@@ -51,7 +53,13 @@ impl<'a> PromptLoss<'a> {
         law: Law,
         layout: PassLayout,
     ) -> Self {
-        Self { engine, examples, kind, batching, law, layout, stop: None }
+        Self { engine, examples, kind, batching, law, layout, stop: None, answering: None }
+    }
+
+    /// Generates answers by these means, where the loss is made of them.
+    pub fn answering(mut self, means: Option<Answering<'a>>) -> Self {
+        self.answering = means;
+        self
     }
 
     /// Ends a step in flight, between two passes, once the flag is up; the step then fails with [`Error::Stopped`].
@@ -65,11 +73,14 @@ impl<'a> PromptLoss<'a> {
         self.batching.rows(batch)
     }
 
+    fn check_stop(&self) -> Result<()> {
+        let up = self.stop.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed));
+        if up { Err(Error::Stopped) } else { Ok(()) }
+    }
+
     /// The losses and weights of some examples at points that are read together: `[point][example]`.
     fn pass(&self, examples: &[&'a EncodedExample], points: &Points) -> Result<(Vec<Vec<f64>>, Vec<f64>)> {
-        if self.stop.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
-            return Err(Error::Stopped);
-        }
+        self.check_stop()?;
         let options: Vec<_> = examples.iter().map(|example| options_of(self.kind, example)).collect::<Result<_>>()?;
         let mut packed = Packed::with(&Common::of_options(&options));
         for options in &options {
@@ -84,8 +95,10 @@ impl<'a> PromptLoss<'a> {
                 .zip(&packed.spans)
                 .map(|(example, spans)| {
                     let scores: Vec<_> = spans.iter().map(|s| OptionScore::of(&at_point[s.clone()])).collect();
-                    let gold = if self.kind == LossKind::Target { Some(0) } else { example.gold };
-                    loss(self.kind, &scores, gold)
+                    match self.kind {
+                        LossKind::Target => loss(self.kind, &scores, Some(0)),
+                        kind => example_loss(kind, example, &scores),
+                    }
                 })
                 .collect::<Result<_>>()?;
             losses.push(each.iter().map(|(value, _)| *value).collect());
@@ -97,6 +110,10 @@ impl<'a> PromptLoss<'a> {
     /// The losses of a batch, micro-batch by micro-batch, all points of one group in a pass.
     fn batch(&self, batch: Batch, shifts: &[Shift]) -> Result<Losses> {
         let rows = self.rows(batch);
+        if self.kind == LossKind::F1 {
+            let means = self.answering.ok_or_else(not_here)?;
+            return means.losses(self.engine, self.law, &rows, shifts, &mut || self.check_stop());
+        }
         let examples: Vec<&EncodedExample> = rows.iter().filter_map(|row| self.examples.get(*row)).collect();
         let size = self.layout.micro_batch.unwrap_or(examples.len()).max(1);
         let mut losses = Losses { points: vec![Vec::with_capacity(examples.len()); shifts.len()], weights: Vec::new() };
@@ -123,8 +140,8 @@ impl<'a> PromptLoss<'a> {
 /// No right option where it is needed.
 pub(crate) fn options_of(kind: LossKind, example: &EncodedExample) -> Result<Vec<&EncodedOption>> {
     match kind {
-        LossKind::Options => Ok(example.options.iter().collect()),
-        LossKind::Target => {
+        kind if kind.compares_options() => Ok(example.options.iter().collect()),
+        _ => {
             let gold = example.gold.and_then(|g| example.options.get(g)).ok_or(Error::NoGold)?;
             Ok(vec![gold])
         }

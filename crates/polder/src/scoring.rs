@@ -1,7 +1,7 @@
 //! Evaluation: every option of every example, packed into passes.
 
 use polder_perturb::Points;
-use polder_tasks::{EncodedExample, LossKind, predict};
+use polder_tasks::{EncodedExample, LossKind, Metric, Normalize, Task, TextLength, predict};
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -26,6 +26,27 @@ impl Default for PassSize {
     }
 }
 
+/// How options are chosen by their scores, and the choices scored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// How the loss is made.
+    pub loss: LossKind,
+    /// How predictions are scored.
+    pub metric: Metric,
+    /// How an option's score is made of its log-probabilities.
+    pub normalize: Normalize,
+    /// Whether all examples have the same options, so that an option is a class.
+    pub classes: bool,
+}
+
+impl Rule {
+    /// A task's own.
+    pub fn of(task: &dyn Task) -> Self {
+        let classes = task.label_names().is_some();
+        Self { loss: task.loss(), metric: task.metric(), normalize: task.normalize(), classes }
+    }
+}
+
 /// What a model gives an option.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OptionScore {
@@ -39,6 +60,16 @@ impl OptionScore {
     /// The score of an option, in nats a token: the mean log-probability of its tokens (MeZO, authors' code).
     pub fn mean(&self) -> f64 {
         self.sum / self.tokens as f64
+    }
+
+    /// The score by which options are compared; see [`Normalize`].
+    pub fn normalized(&self, by: Normalize, length: TextLength) -> f64 {
+        match by {
+            Normalize::Tokens => self.mean(),
+            Normalize::None => self.sum,
+            Normalize::Characters => self.sum / length.characters.max(1) as f64,
+            Normalize::Bytes => self.sum / length.bytes.max(1) as f64,
+        }
     }
 
     /// Sums up the log-probabilities of an option's tokens.
@@ -101,15 +132,38 @@ pub fn score(
 ///
 /// `Options`: the cross-entropy `log Σⱼ exp(sⱼ) − s_gold` over the options with their scores s as logits, weight 1.
 /// `Target`: the mean negative log-probability of the gold option's tokens, weight their number (MeZO, authors' code).
+/// `Accuracy`: −1 where the gold option has the highest score, else 0, weight 1.
 ///
 /// # Errors
-/// An example without a gold option.
+/// An example without a gold option; a loss of generated answers.
 pub fn loss(kind: LossKind, scores: &[OptionScore], gold: Option<usize>) -> Result<(f64, f64)> {
     let right = gold.and_then(|g| scores.get(g)).ok_or(Error::NoGold)?;
     Ok(match kind {
         LossKind::Target => (-right.mean(), right.tokens as f64),
         LossKind::Options => (log_sum_exp(scores) - right.mean(), 1.0),
+        LossKind::Accuracy => (-share_right(scores, &[], gold), 1.0),
+        LossKind::F1 => return Err(crate::answering::not_here()),
     })
+}
+
+/// The loss of an example, which knows what else counts as right; as [`loss`].
+///
+/// # Errors
+/// As there.
+pub fn example_loss(kind: LossKind, example: &EncodedExample, scores: &[OptionScore]) -> Result<(f64, f64)> {
+    match (kind, example.gold) {
+        (LossKind::Accuracy, Some(_)) => Ok((-share_right(scores, &example.also, example.gold), 1.0)),
+        _ => loss(kind, scores, example.gold),
+    }
+}
+
+/// 1 where the option with the highest score is right, else 0; not a number where a score is none.
+fn share_right(scores: &[OptionScore], also: &[usize], gold: Option<usize>) -> f64 {
+    if scores.iter().any(|s| s.mean().is_nan()) {
+        return f64::NAN;
+    }
+    let chosen = prediction(scores);
+    if chosen.is_some_and(|chosen| gold == Some(chosen) || also.contains(&chosen)) { 1.0 } else { 0.0 }
 }
 
 /// `log Σ exp(s)`, stable; not a number where a score is none.
@@ -132,14 +186,20 @@ fn log_sum_exp(scores: &[OptionScore]) -> f64 {
 pub fn mean_loss(kind: LossKind, examples: &[EncodedExample], scores: &[Vec<OptionScore>]) -> Result<f64> {
     let (mut sum, mut weight) = (0.0, 0.0);
     for (example, scores) in examples.iter().zip(scores) {
-        let (value, w) = loss(kind, scores, example.gold)?;
+        let (value, w) = example_loss(kind, example, scores)?;
         sum += w * value;
         weight += w;
     }
     if weight == 0.0 { Err(Error::NoGold) } else { Ok(sum / weight) }
 }
 
-/// The option with the highest score, the first of equal ones; `None` where there are no options.
+/// The scores by which an example's options are compared.
+pub fn values(by: Normalize, example: &EncodedExample, scores: &[OptionScore]) -> Vec<f64> {
+    let length = |option: usize| example.lengths.get(option).copied().unwrap_or_default();
+    scores.iter().enumerate().map(|(option, score)| score.normalized(by, length(option))).collect()
+}
+
+/// The option with the highest mean, the first of equal ones; `None` where there are no options.
 pub fn prediction(scores: &[OptionScore]) -> Option<usize> {
     let means: Vec<f64> = scores.iter().map(OptionScore::mean).collect();
     (!means.is_empty()).then(|| predict(&means))
@@ -161,8 +221,28 @@ mod tests {
         let expected = ((-1f64).exp() + (-2f64).exp()).ln() + 2.0;
         assert!((options - expected).abs() < 1e-14 && weight == 1.0);
         assert_eq!(loss(LossKind::Target, &scores, Some(1)).unwrap(), (2.0, 3.0));
+        assert_eq!(loss(LossKind::Accuracy, &scores, Some(0)).unwrap(), (-1.0, 1.0));
+        assert_eq!(loss(LossKind::Accuracy, &scores, Some(1)).unwrap(), (0.0, 1.0));
+        let also = EncodedExample { gold: Some(1), also: vec![0], ..EncodedExample::default() };
+        assert_eq!(example_loss(LossKind::Accuracy, &also, &scores).unwrap(), (-1.0, 1.0));
+        assert!(matches!(loss(LossKind::F1, &scores, Some(1)), Err(Error::NotOfScores { .. })));
         assert!(matches!(loss(LossKind::Options, &scores, None), Err(Error::NoGold)));
         assert!(matches!(loss(LossKind::Options, &scores, Some(2)), Err(Error::NoGold)));
+    }
+
+    #[test]
+    fn scores_are_divided_by_tokens_characters_or_bytes() {
+        let lengths = vec![TextLength { characters: 4, bytes: 8 }, TextLength { characters: 12, bytes: 12 }];
+        let example = EncodedExample { lengths, ..EncodedExample::default() };
+        let scores = scored(&[(-8.0, 2), (-12.0, 4)]);
+        for (by, expected) in [
+            (Normalize::Tokens, [-4.0, -3.0]),
+            (Normalize::None, [-8.0, -12.0]),
+            (Normalize::Characters, [-2.0, -1.0]),
+            (Normalize::Bytes, [-1.0, -1.0]),
+        ] {
+            assert_eq!(values(by, &example, &scores), expected, "{by}");
+        }
     }
 
     #[test]

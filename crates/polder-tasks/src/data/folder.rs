@@ -26,8 +26,9 @@ impl Split {
     fn stems(self) -> &'static [&'static str] {
         match self {
             Self::Train => &["train"],
-            Self::Validation => &["validation", "dev", "val"],
-            Self::Test => &["test"],
+            // MNLI has two of each; the matched one is the split.
+            Self::Validation => &["validation", "dev", "val", "validation_matched", "dev_matched"],
+            Self::Test => &["test", "test_matched"],
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Data files: JSONL, JSON, CSV, TSV and Parquet, each one row after another.
 
+mod find;
 mod folder;
 mod guard;
 mod jsonl;
 mod parquet;
 mod table;
 
+pub use find::task_folder;
 pub use folder::{DataFolder, Split};
 pub(crate) use guard::guarded;
 

@@ -109,7 +109,7 @@ pub(super) struct ModelArgs {
 pub(super) struct EvalArgs {
     #[command(flatten)]
     pub(super) model: ModelArgs,
-    /// A built-in task (sst2, copa, arc-easy) or a task file; may be given several times [default: a run's own]
+    /// A built-in task (sst2, copa, arc-easy, …) or a task file; may be given several times [default: a run's own]
     #[arg(long = "task", value_name = "NAME|FILE.toml")]
     pub(super) tasks: Vec<String>,
     /// A folder with train, validation and test files (JSONL, CSV, TSV, Parquet), or with such folders named after the
@@ -125,6 +125,15 @@ pub(super) struct EvalArgs {
     /// Examples a pass [default: as many as fill 512 token rows]; results do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) batch: Option<u32>,
+    /// Put N answered rows of the train split in front of every prompt
+    #[arg(long, value_name = "N", default_value = "0", value_parser = clap::value_parser!(u16).range(0..=1024))]
+    pub(super) shots: u16,
+    /// Seed that chooses these rows
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(super) shots_seed: u64,
+    /// Choose options by how much likelier the prompt makes them than a prompt without content does
+    #[arg(long)]
+    pub(super) calibrate: bool,
     /// Print one JSON object a task
     #[arg(long)]
     pub(super) json: bool,
@@ -141,7 +150,7 @@ pub(super) struct EvalArgs {
 pub(super) struct PredictArgs {
     #[command(flatten)]
     pub(super) model: ModelArgs,
-    /// A built-in task (sst2, copa, arc-easy) or a task file [default: a run's own]
+    /// A built-in task (sst2, copa, arc-easy, …) or a task file [default: a run's own]
     #[arg(long, value_name = "NAME|FILE.toml")]
     pub(super) task: Option<String>,
     /// A file of rows (JSONL, JSON, CSV, TSV, Parquet); labels are not needed

@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
+use polder::calibration::{content_free, score_content_free};
 use polder::config::Config;
 use polder::evaluation::Evaluated;
-use polder::scoring::{OptionScore, PassSize, score};
+use polder::scoring::{PassSize, Rule, score};
+use polder_tasks::data::task_folder;
 use polder_tasks::{
-    DataFolder, Drawn, EncodedExample, Encoder, Example, PromptTask, SampleSpec, Split, Task, labelled, sample,
+    DataFolder, Demonstrations, Drawn, EncodedExample, Encoder, Example, PromptTask, SampleSpec, Split, Task, labelled,
+    sample,
 };
 use serde_json::{Value, json};
 
@@ -32,11 +35,17 @@ pub(super) fn run(arguments: &EvalArgs) -> Result<Ended> {
     for (number, name) in names.iter().enumerate() {
         let task = subject.task(*name)?;
         let data = data_of(arguments, &subject, &task, number, names.len())?;
-        let rows = Rows::read(&data, &task, subject.run.as_ref(), arguments)?;
+        let shots = shots(&data, &task, arguments)?;
+        let rows = Rows::read(&data, &task, subject.run.as_ref(), &shots, arguments)?;
         rows.notes.iter().for_each(|note| tell(arguments.quiet, format!("note: {note}")));
-        let examples = labelled(&task, &rows.drawn).map_err(polder::Error::from)?;
+        let mut examples = labelled(&task, &rows.drawn).map_err(polder::Error::from)?;
+        examples.iter_mut().for_each(|example| shots.put_before(&task, example));
         let encoded = encode(&encoder, &examples, arguments.quiet)?;
-        let done = evaluated(&subject, &task, &encoded, arguments)?;
+        let free = match arguments.calibrate {
+            true => Some(content_free(&encoder, &task, &examples)?),
+            false => None,
+        };
+        let done = evaluated(&subject, &task, &encoded, free.as_deref(), arguments)?;
         if let Some(samples) = &mut samples {
             samples.write(|file| write_samples(file, &task, &rows.drawn, &examples, &done))?;
         }
@@ -68,8 +77,13 @@ fn data_of(arguments: &EvalArgs, subject: &Subject, task: &PromptTask, number: u
     let Some(path) = given else {
         bail!("no data is given\nhint: name a folder with train, validation or test files with --data");
     };
-    let below = path.join(task.name());
-    Ok(if DataFolder::open(&path).is_err() && below.is_dir() { below } else { path })
+    Ok(task_folder(&path, task))
+}
+
+fn shots(data: &Path, task: &PromptTask, arguments: &EvalArgs) -> Result<Demonstrations> {
+    let folder = DataFolder::open(data).map_err(polder::Error::from)?;
+    let drawn = Demonstrations::draw(&folder, task, usize::from(arguments.shots), arguments.shots_seed);
+    Ok(drawn.map_err(polder::Error::from)?)
 }
 
 /// The rows to score.
@@ -80,7 +94,13 @@ struct Rows {
 }
 
 impl Rows {
-    fn read(data: &Path, task: &PromptTask, run: Option<&Config>, arguments: &EvalArgs) -> Result<Self> {
+    fn read(
+        data: &Path,
+        task: &PromptTask,
+        run: Option<&Config>,
+        shots: &Demonstrations,
+        arguments: &EvalArgs,
+    ) -> Result<Self> {
         let folder = DataFolder::open(data).map_err(polder::Error::from)?;
         let run = run.filter(|run| run.task.data.as_deref().is_some_and(|own| same(own, data)));
         let spec = SampleSpec { train: 0, dev: 0, eval: None, eval_split: Some(arguments.split), per_class: None };
@@ -93,6 +113,10 @@ impl Rows {
             } else {
                 found.notes.push("Among these rows are those that the run was trained on.".to_owned());
             }
+        }
+        match shots.leave_out(found.eval_split, &mut found.eval) {
+            0 => {}
+            n => found.notes.push(format!("{n} of these rows are demonstrations and not evaluated.")),
         }
         if let Some(limit) = arguments.limit {
             found.eval.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -126,6 +150,7 @@ fn evaluated(
     subject: &Subject,
     task: &PromptTask,
     examples: &[EncodedExample],
+    free: Option<&[EncodedExample]>,
     arguments: &EvalArgs,
 ) -> Result<Evaluated> {
     let engine = subject.model.engine();
@@ -137,9 +162,10 @@ fn evaluated(
         bar.at(done as u64, total);
         Ok(())
     })?;
+    let free = free.map(|free| score_content_free(&engine, free, size, &mut |_| Ok(()))).transpose()?;
     bar.clear();
     let seconds = start.elapsed().as_secs_f64();
-    Ok(Evaluated::of(examples, scores, task.loss(), task.metric(), engine.counts(), seconds)?)
+    Ok(Evaluated::of(examples, scores, free.as_deref(), Rule::of(task), engine.counts(), seconds)?)
 }
 
 fn object(subject: &Subject, task: &PromptTask, split: Split, done: &Evaluated, arguments: &EvalArgs) -> Value {
@@ -150,6 +176,10 @@ fn object(subject: &Subject, task: &PromptTask, split: Split, done: &Evaluated, 
         "score": done.score,
         "interval": done.interval.map(|i| [i.low, i.high]),
         "majority": done.majority,
+        "random": done.random,
+        "others": done.others.iter().copied().collect::<std::collections::BTreeMap<_, _>>(),
+        "shots": arguments.shots,
+        "calibrated": arguments.calibrate,
         "n": done.n,
         "loss": done.loss,
         "seconds": done.seconds,
@@ -168,13 +198,13 @@ fn write_samples(
     examples: &[Example],
     done: &Evaluated,
 ) -> std::io::Result<()> {
-    for (((row, example), scores), prediction) in rows.iter().zip(examples).zip(&done.scores).zip(&done.predictions) {
+    for (((row, example), values), prediction) in rows.iter().zip(examples).zip(&done.values).zip(&done.predictions) {
         let line = json!({
             "task": task.name(),
             "idx": idx(row, example),
             "prompt": example.prompt,
             "options": example.options,
-            "scores": scores.iter().map(OptionScore::mean).collect::<Vec<_>>(),
+            "scores": values,
             "gold": example.gold,
             "prediction": prediction,
         });

@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &GenerateArgs) -> Result<Ended> {
     let start = Instant::now();
     let streams = arguments.prompt.is_some() && !arguments.json;
     let mut written = Written::new(arguments, &texts, &ids, streams);
-    let all = generate(&engine, &Points::plain(), &encoder, &ids, &settings, &mut |heard| {
+    let all = generate(&engine, &Points::plain(), encoder.tokenizer(), &ids, &settings, &mut |heard| {
         written.hear(heard).map_err(|source| polder::Error::Io { action: "write", path: "stdout".into(), source })
     })?;
     written.bar.clear();

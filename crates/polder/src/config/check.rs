@@ -37,6 +37,7 @@ pub(super) fn config(s: &Source) -> Result<Config> {
         threads: s.count("threads", 1, MOST_THREADS)?,
         micro_batch: s.count("micro_batch", 1, MANY)?,
         points_a_pass: s.count("points_a_pass", 1, MOST_POINTS)?.unwrap_or(2),
+        materialise: materialise(s)?,
         max_length: s.count("max_length", 8, LONGEST)?,
         probe: s.word("probe", &[("read", Probe::Read), ("in-place", Probe::InPlace)])?.unwrap_or(Probe::Read),
         arithmetic: arithmetic(s)?,
@@ -64,6 +65,22 @@ fn arithmetic(s: &Source) -> Result<Arithmetic> {
     match found {
         Some(Arithmetic::Bf16) if in_place => Err(s.refuse("arithmetic", "\"f32\" where `probe` is \"in-place\"")),
         found => Ok(found.unwrap_or(Arithmetic::F32)),
+    }
+}
+
+/// Whether weights are made whole; in bf16 arithmetic their bits would be others than at the point.
+fn materialise(s: &Source) -> Result<Option<bool>> {
+    let said = match s.values.get("materialise") {
+        Some((toml::Value::String(word), _)) if word == "auto" => None,
+        Some((toml::Value::Boolean(_), _)) => s.truth("materialise")?,
+        Some(_) => return Err(s.refuse("materialise", "true, false or \"auto\"")),
+        None => None,
+    };
+    match said {
+        Some(true) if arithmetic(s)? == Arithmetic::Bf16 => {
+            Err(s.refuse("materialise", "false or \"auto\" where `arithmetic` is \"bf16\""))
+        }
+        said => Ok(said),
     }
 }
 
@@ -120,7 +137,7 @@ fn task(s: &Source) -> Result<TaskConfig> {
         label: s.text("task.label")?,
         labels: options(s, "task.labels")?,
         joint: s.any_text("task.joint")?,
-        loss: s.word("task.loss", &[("options", LossKind::Options), ("target", LossKind::Target)])?,
+        loss: s.word("task.loss", &LossKind::ALL)?,
         bos: s.truth("task.bos")?,
     };
     if task.name.is_none() && task.file.is_none() && task.prompt.is_none() {
@@ -269,7 +286,7 @@ fn schedule(s: &Source, steps: u64) -> Result<Schedule> {
 
 fn eval(s: &Source, steps: u64) -> Result<EvalConfig> {
     let splits = [("validation", Split::Validation), ("test", Split::Test), ("train", Split::Train)];
-    let metrics = ["loss", "accuracy", "macro-f1"].map(|m| (m, m));
+    let metrics = ["loss", "accuracy", "macro-f1", "f1", "exact-match"].map(|m| (m, m));
     Ok(EvalConfig {
         every: s.integer("eval.every", 1, MOST_STEPS)?.unwrap_or_else(|| steps.div_ceil(10).max(1)),
         split: s.word("eval.split", &splits)?.unwrap_or(Split::Validation),

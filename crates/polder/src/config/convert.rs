@@ -61,6 +61,8 @@ impl TaskConfig {
     /// What stands in front of every sequence.
     pub fn bos_policy(&self) -> BosPolicy {
         match self.bos {
+            // A chat template writes the BOS token itself.
+            None if self.name.as_deref() == Some(polder_tasks::CHAT) => BosPolicy::Forbid,
             None => BosPolicy::Tokenizer,
             Some(true) => BosPolicy::Force,
             Some(false) => BosPolicy::Forbid,

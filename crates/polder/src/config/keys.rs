@@ -72,6 +72,7 @@ const GENERAL: &[Key] = &[
     key("threads", Kind::Value, "worker threads (the machine's cores)"),
     key("micro_batch", Kind::Value, "examples a forward pass (the batch)"),
     key("points_a_pass", Kind::Value, "points of weight space that a forward pass reads together (2)"),
+    key("materialise", Kind::Value, "make a point's weights whole to generate: true, false or \"auto\" (auto)"),
     key("max_length", Kind::Value, "longest sequence in tokens (the model's limit)"),
     key("probe", Kind::Text, "\"read\" or \"in-place\" (read)"),
     key("arithmetic", Kind::Text, "\"f32\" or \"bf16\", of products (f32)"),
@@ -95,7 +96,7 @@ const GENERAL: &[Key] = &[
     key("task.label", Kind::Text, "column of the right option's number or name"),
     key("task.labels", Kind::Value, "label values in the order of the options, or their column"),
     key("task.joint", Kind::Text, "what stands between prompt and option (a space)"),
-    key("task.loss", Kind::Text, "\"options\" or \"target\" (options, where there are any)"),
+    key("task.loss", Kind::Text, "\"options\", \"target\", \"accuracy\" or \"f1\" (options, where there are any)"),
     key("task.bos", Kind::Value, "force (true) or forbid (false) BOS (as the tokenizer)"),
 ];
 

@@ -29,6 +29,10 @@ pub struct Config {
     /// Points of weight space that a forward pass reads together: faster, for as many times the activations. Results do
     /// not depend on it.
     pub points_a_pass: usize,
+    /// Whether generation makes a point's weights whole once, or reads them at the point in every pass; as memory allows where
+    /// absent. Results do not depend on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub materialise: Option<bool>,
     /// Longest sequence in tokens; the model's own limit where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_length: Option<usize>,

@@ -1,48 +1,112 @@
-//! Answers to examples, at any point of weight space.
+//! Answers in words to examples, at any point of weight space.
 
-use polder_perturb::Points;
-use polder_tasks::Encoder;
+use std::time::Instant;
 
-use super::{Generated, Settings, generate};
-use crate::engine::Engine;
-use crate::error::Result;
+use polder_perturb::{Arithmetic, Points, materialised_bytes};
+use polder_tasks::{Encoder, Example, Metric, Task, answer_score};
+use tokenizers::Tokenizer;
 
-/// What a model answers to prompts, and what it cost to know.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Answered {
-    /// What follows each prompt, in their order.
-    pub answers: Vec<Generated>,
-    /// Tokens that were written.
-    pub written: usize,
+use super::{Heard, Settings, generate};
+use crate::engine::{Counts, Engine};
+use crate::error::{Error, Result};
+use crate::evaluation::Evaluated;
+use crate::memory::available;
+
+/// An example that is answered in words: its prompt as token ids, and what is accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// What the model reads.
+    pub ids: Vec<u32>,
+    /// The answers that are accepted.
+    pub accepted: Vec<String>,
 }
 
-impl Answered {
-    /// Continues prompts at one point; its weights are made whole first where `whole`, which changes no bit.
-    ///
-    /// `on_done` hears how many prompts are done and may end it all.
+impl Question {
+    /// The question of an example, without spaces at the outer ends of its prompt. A prompt that leaves no room for `room`
+    /// new tokens loses tokens behind the front that every sequence has, as examples with options do.
     ///
     /// # Errors
-    /// As [`generate`].
-    pub fn at(
-        engine: &Engine<'_>,
-        points: &Points,
-        whole: bool,
-        encoder: &Encoder,
-        prompts: &[Vec<u32>],
-        settings: &Settings,
-        on_done: &mut dyn FnMut(usize) -> Result<()>,
-    ) -> Result<Self> {
-        let mut done = 0;
-        let answers = engine.at_point(points, whole, |engine, points| {
-            generate(engine, points, encoder, prompts, settings, &mut |heard| match heard {
-                super::Heard::Text { .. } => Ok(()),
-                super::Heard::Done { .. } => {
-                    done += 1;
-                    on_done(done)
-                }
-            })
-        })?;
-        let written = answers.iter().map(|a| a.ids.len()).sum();
-        Ok(Self { answers, written })
+    /// Text that can't be tokenised; no accepted answer.
+    pub fn of(encoder: &Encoder, example: &Example, room: usize) -> Result<Self> {
+        if example.answers.is_empty() {
+            return Err(Error::NoAnswers { row: example.idx.clone() });
+        }
+        let mut ids = encoder.prompt_ids(example.prompt.trim_matches(' '), false, &example.idx)?;
+        let front = encoder.front().len();
+        let most = encoder.max_length().saturating_sub(room).max(front + 1);
+        ids.drain(front..front + ids.len().saturating_sub(most));
+        Ok(Self { ids, accepted: example.answers.clone() })
     }
+}
+
+/// How a task's answers are generated: the likeliest tokens, up to its stop texts and limits.
+pub fn settings_of(task: &dyn Task, ends: Vec<u32>, max_length: usize) -> Settings {
+    Settings {
+        max_new_tokens: task.max_new_tokens().max(1),
+        max_length: Some(max_length),
+        stop: task.stop(),
+        ends,
+        sampling: None,
+        batch: 32,
+    }
+}
+
+/// Whether a point's weights are made whole for generation: as it is said, else where they take at most half of the memory
+/// that is free. Never in bf16 arithmetic, where bits would change.
+pub fn makes_whole(said: Option<bool>, engine: &Engine<'_>) -> bool {
+    let bytes = materialised_bytes(engine.params()) as u64;
+    engine.arithmetic() == Arithmetic::F32 && said.unwrap_or_else(|| available().is_none_or(|free| bytes <= free / 2))
+}
+
+/// The texts that a model answers at one point; its weights are made whole first where `whole`, which changes no bit.
+///
+/// `on_done` hears how many are done, also while they are written, and may end it all.
+///
+/// # Errors
+/// As [`generate`].
+pub fn answers(
+    engine: &Engine<'_>,
+    points: &Points,
+    whole: bool,
+    tokenizer: &Tokenizer,
+    questions: &[&Question],
+    settings: &Settings,
+    on_done: &mut dyn FnMut(usize) -> Result<()>,
+) -> Result<Vec<String>> {
+    let prompts: Vec<Vec<u32>> = questions.iter().map(|question| question.ids.clone()).collect();
+    let mut done = 0;
+    let mut hear = |heard: Heard<'_>| {
+        done += usize::from(matches!(heard, Heard::Done { .. }));
+        on_done(done)
+    };
+    let all = engine
+        .at_point(points, whole, |engine, points| generate(engine, points, tokenizer, &prompts, settings, &mut hear))?;
+    Ok(all.into_iter().map(|generated| generated.text).collect())
+}
+
+/// The token F1 of each answer, between 0 and 1.
+pub fn f1(questions: &[&Question], texts: &[String]) -> Vec<f64> {
+    questions.iter().zip(texts).map(|(question, text)| answer_score(text, &question.accepted).f1).collect()
+}
+
+/// Evaluates a model by the answers that it writes, at its weights as they are.
+///
+/// # Errors
+/// No questions; as [`answers`].
+pub fn evaluate_answers(
+    engine: &Engine<'_>,
+    tokenizer: &Tokenizer,
+    questions: &[Question],
+    settings: &Settings,
+    metric: Metric,
+    on_done: &mut dyn FnMut(usize) -> Result<()>,
+) -> Result<(Evaluated, Vec<String>)> {
+    let (start, before): (Instant, Counts) = (Instant::now(), engine.counts());
+    let all: Vec<&Question> = questions.iter().collect();
+    let texts = answers(engine, &Points::plain(), false, tokenizer, &all, settings, on_done)?;
+    let accepted = |question: &Question| Example { answers: question.accepted.clone(), ..Example::default() };
+    let examples: Vec<Example> = questions.iter().map(accepted).collect();
+    let cost = engine.counts().since(before);
+    let found = Evaluated::of_texts(&examples, &texts, metric, cost, start.elapsed().as_secs_f64())?;
+    Ok((found, texts))
 }

@@ -2,7 +2,8 @@
 
 use polder_models::Cache;
 use polder_perturb::{Next, Points};
-use polder_tasks::{Encoder, TextStream};
+use polder_tasks::TextStream;
+use tokenizers::Tokenizer;
 
 use super::{Chooser, Finish, Generated, Heard, Settings};
 use crate::engine::Engine;
@@ -23,7 +24,7 @@ const SHORTEST: usize = 8;
 pub fn generate(
     engine: &Engine<'_>,
     points: &Points,
-    encoder: &Encoder,
+    tokenizer: &Tokenizer,
     prompts: &[Vec<u32>],
     settings: &Settings,
     hear: &mut dyn FnMut(Heard<'_>) -> Result<()>,
@@ -38,7 +39,7 @@ pub fn generate(
             return Err(Error::LongPrompt { number, tokens: prompt.len(), limit });
         }
     }
-    let mut group = Group::new(engine, points, encoder, prompts, settings, limit)?;
+    let mut group = Group::new(engine, points, tokenizer, prompts, settings, limit)?;
     while group.step(hear)? {}
     Ok(group.done.into_iter().flatten().collect())
 }
@@ -66,7 +67,7 @@ struct Running<'a> {
 struct Group<'a> {
     engine: &'a Engine<'a>,
     points: &'a Points,
-    encoder: &'a Encoder,
+    tokenizer: &'a Tokenizer,
     prompts: &'a [Vec<u32>],
     settings: &'a Settings,
     limit: usize,
@@ -82,7 +83,7 @@ impl<'a> Group<'a> {
     fn new(
         engine: &'a Engine<'a>,
         points: &'a Points,
-        encoder: &'a Encoder,
+        tokenizer: &'a Tokenizer,
         prompts: &'a [Vec<u32>],
         settings: &'a Settings,
         limit: usize,
@@ -105,7 +106,7 @@ impl<'a> Group<'a> {
         }
         let (free, done) = ((0..places).rev().collect(), vec![None; prompts.len()]);
         let (waiting, running) = (0..prompts.len(), Vec::new());
-        Ok(Self { engine, points, encoder, prompts, settings, limit, cache, common, waiting, free, running, done })
+        Ok(Self { engine, points, tokenizer, prompts, settings, limit, cache, common, waiting, free, running, done })
     }
 
     /// Takes in prompts that wait, runs a pass, and appends a token to every sequence; `false` once there are none.
@@ -147,7 +148,7 @@ impl<'a> Group<'a> {
                 place,
                 unseen,
                 chooser: Chooser::new(self.settings.sampling, number as u64),
-                stream: TextStream::after(self.encoder.tokenizer(), prompt, &self.settings.stop),
+                stream: TextStream::after(self.tokenizer, prompt, &self.settings.stop),
                 so_far: empty,
             });
         }

@@ -10,9 +10,22 @@ mod choose;
 
 use serde::Serialize;
 
-pub use ask::Answered;
+pub use ask::{Question, answers, evaluate_answers, f1, makes_whole, settings_of};
 pub use batch::generate;
 pub use choose::Chooser;
+
+/// The questions of a run, and how they are answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Questions {
+    /// Those that are trained on.
+    pub train: Vec<Question>,
+    /// Those that choose the best weights.
+    pub dev: Vec<Question>,
+    /// Those of the first and the last score.
+    pub eval: Vec<Question>,
+    /// How they are answered.
+    pub settings: Settings,
+}
 
 /// How long and by what rule sequences grow.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use polder_models::Loaded;
 use polder_optim::{Batch, Objective, StepContext, rounding_seed, step_seeds};
 use polder_perturb::{ParamSet, Seed, Shift};
 use serde::Serialize;
@@ -72,7 +73,7 @@ pub fn measure(plan: &Plan) -> Result<Measured> {
     let arithmetic = config.arithmetic.of_readers();
     let timed_by = |clock| model.engine().in_arithmetic(arithmetic).timed_by(clock);
     let (engine, resting) = (timed_by(&moved), timed_by(&still));
-    let mut timer = Timer::new(plan, &model.loaded.params, &engine, &resting)?;
+    let mut timer = Timer::new(plan, &model.loaded, &engine, &resting)?;
     for step in 0..STEPS {
         timer.step(step)?;
     }
@@ -100,7 +101,7 @@ struct Timer<'a> {
 }
 
 impl<'a> Timer<'a> {
-    fn new(plan: &'a Plan, params: &'a ParamSet, engine: &'a Engine<'a>, resting: &'a Engine<'a>) -> Result<Self> {
+    fn new(plan: &'a Plan, loaded: &'a Loaded, engine: &'a Engine<'a>, resting: &'a Engine<'a>) -> Result<Self> {
         let (config, data) = (&plan.config, &plan.data);
         // A rate that is yet to be measured changes no time, as long as it is not 0, where nothing would be updated.
         let method = Method::of(config, config.optimizer.lr.fixed().unwrap_or(1e-9))?;
@@ -108,9 +109,10 @@ impl<'a> Timer<'a> {
         let layout = PassLayout { micro_batch: config.micro_batch, points: config.points_a_pass };
         let loss = |engine| {
             let batching = Batching::new(data.train.len(), size, config.seed);
-            PromptLoss::new(engine, &data.train, data.kind, batching, method.mode.law, layout)
+            let loss = PromptLoss::new(engine, &data.train, data.kind, batching, method.mode.law, layout);
+            loss.answering(data.answering(loaded.tokenizer.as_ref(), config.materialise))
         };
-        let (loss, resting) = (loss(engine), loss(resting));
+        let (loss, resting, params) = (loss(engine), loss(resting), &loaded.params);
         Ok(Self { config, params, method, loss, resting, steps: Vec::new(), updates: Duration::ZERO })
     }
 

@@ -109,7 +109,7 @@ impl Plan {
         let positions = model.describe().positions;
         let longest = config.max_length.map_or(positions, |longest| longest.min(positions));
         let encoder = Encoder::new(tokenizer, config.task.bos_policy(), model.bos_id(), longest)?;
-        let data = TaskData::prepare(&config, &encoder)?;
+        let data = TaskData::prepare(&config, &encoder, &model)?;
         let model = model_facts(&config, &model)?;
         let method = cost::MethodCost::of(&config, model.0.trainable)?;
         let cost = cost::of(&config, method, &model.1, &data, model.0.parameters);

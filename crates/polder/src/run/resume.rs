@@ -16,8 +16,18 @@ use crate::error::{Error, Result};
 /// digests say whether they are the same. `facts` is what a plan found out, not what was asked for. `device` may change
 /// between names of the same one. `eval.split` and `eval.limit` may not change where evaluation rows are held out from the
 /// train split and the training rows become others by it.
-pub const CHANGEABLE: &[&str] =
-    &["threads", "micro_batch", "points_a_pass", "paired", "eval", "save", "model.path", "task.data", "facts"];
+pub const CHANGEABLE: &[&str] = &[
+    "threads",
+    "micro_batch",
+    "points_a_pass",
+    "paired",
+    "materialise",
+    "eval",
+    "save",
+    "model.path",
+    "task.data",
+    "facts",
+];
 
 /// One key that differs between two plans.
 #[derive(Debug, Clone, PartialEq)]

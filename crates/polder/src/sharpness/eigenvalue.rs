@@ -111,6 +111,7 @@ impl Differentiable<'_> {
                     let gold = example.gold.ok_or(Error::NoGold)?;
                     ((scores.log_sum_exp(D::Minus1)? - scores.get(gold)?)?, 1.0)
                 }
+                kind => return Err(Error::NoGradient { kind }),
             };
             sum = (sum + (value * weight)?)?;
             weights += weight;

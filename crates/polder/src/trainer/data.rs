@@ -1,12 +1,18 @@
 //! The rows of a run, as token ids.
 
+use polder_models::Inspected;
 use polder_tasks::{
-    DataFolder, EncodedExample, Encoder, Example, LossKind, Metric, Sample, Split, Task, TaskSpec, flip_labels,
-    labelled, sample,
+    CHAT, DataFolder, EncodedExample, Encoder, Example, LossKind, Metric, Sample, Split, Task, TaskSpec, flip_labels,
+    labelled, sample, turns,
 };
+use tokenizers::Tokenizer;
 
+use crate::answering::Answering;
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::generation::{Question, Questions, settings_of};
+use crate::model::chat_of;
+use crate::scoring::Rule;
 
 /// The rows of a run: drawn, labelled, encoded.
 #[derive(Debug)]
@@ -17,12 +23,16 @@ pub struct TaskData {
     pub kind: LossKind,
     /// How predictions are scored.
     pub metric: Metric,
+    /// How options are chosen and the choices scored.
+    pub rule: Rule,
     /// Training examples.
     pub train: Vec<EncodedExample>,
     /// Examples that choose the best checkpoint.
     pub dev: Vec<EncodedExample>,
     /// Examples of the first and the last score.
     pub eval: Vec<EncodedExample>,
+    /// What is answered in words, where answers are generated for the loss or the score.
+    pub questions: Option<Questions>,
     /// The split that those come from.
     pub eval_split: Split,
     /// What fell back, and how many examples were cut, in sentences.
@@ -40,14 +50,20 @@ impl TaskData {
     ///
     /// # Errors
     /// A task, data file, template or tokenizer that can't be used; a row without a label.
-    pub fn prepare(config: &Config, encoder: &Encoder) -> Result<Self> {
+    pub fn prepare(config: &Config, encoder: &Encoder, about: &Inspected) -> Result<Self> {
         let task = task_of(config)?;
         let data = config.task.data.as_ref().ok_or(Error::NoData)?;
         if !data.exists() {
             return Err(Error::NoSuchData { path: data.clone() });
         }
         let drawn = sample(&DataFolder::open(data)?, &task, &config.sample_spec(), config.task.seed)?;
-        let Sample { train, dev, eval, eval_split, mut notes } = drawn;
+        let Sample { mut train, mut dev, mut eval, eval_split, mut notes } = drawn;
+        if task.name() == CHAT {
+            let template = chat_of(about.chat(), &about.source.path)?;
+            for rows in [&mut train, &mut dev, &mut eval] {
+                *rows = turns(&template, rows)?;
+            }
+        }
         let encode = |examples: &[Example]| -> Result<Vec<EncodedExample>> {
             examples.iter().map(|example| Ok(encoder.encode(example)?)).collect()
         };
@@ -59,18 +75,27 @@ impl TaskData {
                 train.len()
             ));
         }
-        let (train, dev, eval) = (encode(&train)?, encode(&labelled(&task, &dev)?)?, encode(&labelled(&task, &eval)?)?);
+        let (dev, eval) = (labelled(&task, &dev)?, labelled(&task, &eval)?);
+        let kind = task.loss();
+        let metric = if kind == LossKind::F1 && !task.metric().of_texts() { Metric::F1 } else { task.metric() };
+        let questions = match metric.of_texts() {
+            true => Some(questions(&task, encoder, about, [&train, &dev, &eval])?),
+            false => None,
+        };
+        let (train, dev, eval) = (encode(&train)?, encode(&dev)?, encode(&eval)?);
         let cut = train.iter().chain(&dev).chain(&eval).filter(|e| e.cut > 0).count();
         if cut > 0 {
             notes.push(format!("{cut} examples were cut to {} tokens, at the front.", encoder.max_length()));
         }
         Ok(Self {
             name: task.name().to_owned(),
-            kind: task.loss(),
-            metric: task.metric(),
-            fingerprint: fingerprint(&train),
-            dev_fingerprint: fingerprint(&dev),
-            eval_fingerprint: fingerprint(&eval),
+            kind,
+            metric,
+            rule: Rule::of(&task),
+            fingerprint: fingerprint(&train, questions.as_ref().map(|q| q.train.as_slice())),
+            dev_fingerprint: fingerprint(&dev, questions.as_ref().map(|q| q.dev.as_slice())),
+            eval_fingerprint: fingerprint(&eval, questions.as_ref().map(|q| q.eval.as_slice())),
+            questions,
             train,
             dev,
             eval,
@@ -78,6 +103,28 @@ impl TaskData {
             notes,
         })
     }
+}
+
+impl TaskData {
+    /// What it takes to generate the answers that the loss is made of; `None` where it is made of none.
+    pub fn answering<'a>(&'a self, tokenizer: Option<&'a Tokenizer>, whole: Option<bool>) -> Option<Answering<'a>> {
+        let questions = self.questions.as_ref().filter(|_| self.kind == LossKind::F1)?;
+        Some(Answering { questions, tokenizer: tokenizer?, whole })
+    }
+}
+
+/// The questions of labelled examples, and how they are answered.
+fn questions(
+    task: &dyn Task,
+    encoder: &Encoder,
+    about: &Inspected,
+    [train, dev, eval]: [&[Example]; 3],
+) -> Result<Questions> {
+    let settings = settings_of(task, about.end_ids(), encoder.max_length());
+    let of = |examples: &[Example]| -> Result<Vec<Question>> {
+        examples.iter().map(|example| Question::of(encoder, example, settings.max_new_tokens)).collect()
+    };
+    Ok(Questions { train: of(train)?, dev: of(dev)?, eval: of(eval)?, settings })
 }
 
 /// The task that a configuration names or describes.
@@ -99,7 +146,8 @@ pub fn task_of(config: &Config) -> Result<polder_tasks::PromptTask> {
     Ok(spec.override_with(&config.task_overrides()).compile()?)
 }
 
-fn fingerprint(examples: &[EncodedExample]) -> String {
+/// A content hash of examples as losses see them, and of questions with their accepted answers, where there are any.
+fn fingerprint(examples: &[EncodedExample], questions: Option<&[Question]>) -> String {
     let mut hasher = blake3::Hasher::new();
     let mut number = |n: usize| {
         hasher.update(&(n as u64).to_le_bytes());
@@ -112,6 +160,13 @@ fn fingerprint(examples: &[EncodedExample]) -> String {
             number(option.scored);
             number(option.ids.len());
             option.ids.iter().for_each(|id| number(*id as usize));
+        }
+    }
+    for question in questions.unwrap_or_default() {
+        question.ids.iter().for_each(|id| number(*id as usize));
+        number(question.accepted.len());
+        for byte in question.accepted.iter().flat_map(|text| text.bytes().chain([0])) {
+            number(usize::from(byte));
         }
     }
     hasher.finalize().to_hex().to_string()
@@ -138,9 +193,11 @@ mod tests {
             vec![example(&[1, 2, 3], 1, None)],
             vec![example(&[1, 2, 3], 1, Some(0)); 2],
         ];
-        let mut prints: Vec<String> = all.iter().map(|e| fingerprint(e)).collect();
+        let mut prints: Vec<String> = all.iter().map(|e| fingerprint(e, None)).collect();
+        let question = |text: &str| Question { ids: vec![1], accepted: vec![text.to_owned()] };
+        prints.extend(["a", "b"].map(|text| fingerprint(&all[1], Some(&[question(text)]))));
         prints.sort();
         prints.dedup();
-        assert_eq!(prints.len(), all.len());
+        assert_eq!(prints.len(), all.len() + 2);
     }
 }

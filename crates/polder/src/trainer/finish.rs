@@ -88,7 +88,7 @@ impl Ending<'_> {
     fn score(&mut self, model: &Model, step: u64) -> Result<()> {
         let engine = model.engine();
         let (config, data, stop, first) = (self.config, self.data, self.stop, !self.history.moved);
-        let scorer = Scorer { config, data, stop, first };
+        let scorer = Scorer { config, data, stop, tokenizer: model.loaded.tokenizer.as_ref(), first };
         let mut record = scorer.score(&engine, FINAL, step, &self.data.eval, self.watch)?;
         let (split, done) = (self.data.eval_split.to_string(), self.history.done);
         record.more.insert("split".to_owned(), split.into());

@@ -18,6 +18,7 @@ use polder_optim::Objective;
 use polder_optim::trajectory::{Durability, Record, Trajectory, Writer};
 use polder_perturb::Seed;
 use serde_json::json;
+use tokenizers::Tokenizer;
 
 pub use data::{TaskData, task_of};
 pub use method::Method;
@@ -99,7 +100,8 @@ pub fn train(plan: &Plan, run: &RunFolder, options: &TrainOptions, watch: &mut d
         let engine = model.engine().in_arithmetic(plan.config.arithmetic.of_readers());
         // Scores are taken in f32, whatever the arithmetic of the steps.
         let scoring = model.engine();
-        let objective = objective(config, &options.stop, &engine, data, method.mode.law);
+        let objective =
+            objective(config, &options.stop, &engine, model.loaded.tokenizer.as_ref(), data, method.mode.law);
         let (seed, params) = (Seed(config.seed), &model.loaded.params);
         let mut stepper = Stepper { seed, total: config.steps, method, objective, params, trace };
         let saved = (from > 0 && from == history.done).then_some(from);
@@ -171,6 +173,7 @@ fn objective<'a>(
     config: &Config,
     stop: &Stop,
     engine: &'a Engine<'a>,
+    tokenizer: Option<&'a Tokenizer>,
     data: &'a TaskData,
     law: polder_perturb::Law,
 ) -> Box<dyn Objective + 'a> {
@@ -178,6 +181,7 @@ fn objective<'a>(
     let batching = Batching::new(data.train.len(), size, config.seed);
     let layout = PassLayout { micro_batch: config.micro_batch, points: config.points_a_pass };
     let loss = PromptLoss::new(engine, &data.train, data.kind, batching, law, layout);
+    let loss = loss.answering(data.answering(tokenizer, config.materialise));
     match config.probe {
         Probe::Read => Box::new(loss.stopped_by(stop.flag())),
         // A step that is broken off would leave the weights moved.

@@ -5,7 +5,7 @@ use polder_optim::trajectory::Header;
 use super::objective;
 use super::stop::Stop;
 use crate::config::Rate;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::model::Model;
 use crate::plan::Plan;
@@ -27,10 +27,11 @@ pub(super) fn of(
     let logged = header.and_then(|h| h.optimizer.settings.get("lr")).and_then(serde_json::Value::as_f64);
     match (plan.config.optimizer.lr, logged) {
         (Rate::Fixed(lr), _) | (Rate::Auto, Some(lr)) => Ok((lr, None)),
+        (Rate::Auto, None) if plan.data.kind.is_score() => Err(Error::NoGradient { kind: plan.data.kind }),
         (Rate::Auto, None) => {
             let engine = model.engine();
             let config = &plan.config;
-            let mut loss = objective(config, stop, &engine, &plan.data, config.estimator.law.into());
+            let mut loss = objective(config, stop, &engine, None, &plan.data, config.estimator.law.into());
             watch.event(&Event::Note { text: "The learning rate is measured.".to_owned() });
             let elements = model.loaded.params.trainable_elements();
             let found = advised_rate(config, elements, &mut *loss, &mut |_| {})?;

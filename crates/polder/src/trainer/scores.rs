@@ -2,7 +2,8 @@
 
 use polder_models::Loaded;
 use polder_optim::trajectory::{Digest, Evaluation, Record, Writer};
-use polder_tasks::{EncodedExample, Metric};
+use polder_tasks::{EncodedExample, LossKind, Metric};
+use tokenizers::Tokenizer;
 
 use super::data::TaskData;
 use super::start::History;
@@ -10,8 +11,9 @@ use super::stop::{Stop, Stopped};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::evaluation::evaluate;
+use crate::evaluation::{Evaluated, evaluate};
 use crate::event::{Event, Observer};
+use crate::generation::evaluate_answers;
 use crate::run::State;
 use crate::scoring::PassSize;
 
@@ -32,6 +34,8 @@ pub(super) struct Scorer<'a> {
     pub(super) config: &'a Config,
     pub(super) data: &'a TaskData,
     pub(super) stop: &'a Stop,
+    /// What answers are generated with.
+    pub(super) tokenizer: Option<&'a Tokenizer>,
     /// Whether it is the first thing that this process does for the run. The end of its time then waits for it, or a run
     /// whose every process has too little time for an evaluation would never get past it.
     pub(super) first: bool,
@@ -50,14 +54,14 @@ impl Scorer<'_> {
         examples: &[EncodedExample],
         watch: &mut dyn Observer,
     ) -> Result<Evaluation> {
-        let Self { config, data, stop, first } = self;
+        let Self { config, data, stop, first, .. } = self;
         watch.event(&Event::Evaluating { step, split: name.to_owned(), examples: examples.len() });
         let on_pass = &mut |_| match stop.now() {
             Some(Stopped::TimeUp) if *first => Ok(()),
             Some(_) => Err(Error::Stopped),
             None => Ok(()),
         };
-        let found = evaluate(engine, examples, data.kind, data.metric, PassSize::default(), on_pass)?;
+        let found = self.found(engine, name, examples, on_pass)?;
         let batch = config.batch.size(data.train.len()).max(1);
         let mut more = serde_json::Map::new();
         more.insert("forwards".to_owned(), found.n.div_ceil(batch).into());
@@ -77,6 +81,30 @@ impl Scorer<'_> {
             loss: finite(found.loss),
             more,
         })
+    }
+}
+
+impl Scorer<'_> {
+    /// What options' scores say, or generated answers where these are scored; with the loss that is trained on.
+    fn found(
+        &self,
+        engine: &Engine<'_>,
+        name: &str,
+        examples: &[EncodedExample],
+        on_pass: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<Evaluated> {
+        let data = self.data;
+        let of_scores = |on_pass: &mut dyn FnMut(usize) -> Result<()>| {
+            evaluate(engine, examples, data.rule, PassSize::default(), on_pass)
+        };
+        let (Some(questions), Some(tokenizer)) = (&data.questions, self.tokenizer) else { return of_scores(on_pass) };
+        let asked = if name == DEV { &questions.dev } else { &questions.eval };
+        let (mut found, _) = evaluate_answers(engine, tokenizer, asked, &questions.settings, data.metric, on_pass)?;
+        found.loss = match data.kind {
+            LossKind::F1 => -found.answers.iter().map(|a| a.f1).sum::<f64>() / found.answers.len() as f64,
+            _ => of_scores(on_pass)?.loss,
+        };
+        Ok(found)
     }
 }
 

@@ -112,7 +112,7 @@ impl Session<'_> {
     fn score(&mut self, name: &str, examples: &[EncodedExample]) -> Result<Evaluation> {
         let step = self.history.done;
         let (config, data, stop, first) = (self.config, self.data, self.stop, !self.history.moved);
-        let scorer = Scorer { config, data, stop, first };
+        let scorer = Scorer { config, data, stop, tokenizer: self.loaded.tokenizer.as_ref(), first };
         scorer.score(self.scoring, name, step, examples, self.watch)
     }
 
