@@ -15,6 +15,7 @@ pub mod engine;
 mod error;
 pub mod evaluation;
 pub mod event;
+pub mod export;
 pub mod figure;
 pub mod in_place;
 pub mod memory;

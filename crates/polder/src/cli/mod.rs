@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod eval;
+mod export;
 mod fault;
 mod output;
 mod pace;
@@ -51,6 +52,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Theory(arguments) => theory::run(&arguments),
         Command::Sharpness(arguments) => sharpness::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

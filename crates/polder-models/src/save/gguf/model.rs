@@ -23,7 +23,7 @@ impl Arch {
     /// One that llama.cpp does not have, or computes in another way.
     pub(super) fn of(config: &ModelConfig) -> Result<(Self, &LlamaConfig)> {
         let refused = |what: String, hint| Err(Error::NoGguf { what, hint });
-        const HINT: &str = "export it as safetensors: --format safetensors";
+        const HINT: &str = "export it as safetensors, into a folder";
         let kind = config.model_type();
         let Family::Llama(c) = config.family() else {
             return refused(format!("llama.cpp has no architecture for the model type `{kind}`"), HINT);
