@@ -166,6 +166,20 @@ pub enum Error {
         /// What can be done.
         hint: String,
     },
+    /// A model that a GGUF file can't hold.
+    #[error("a GGUF file can't hold this model: {what}\nhint: {hint}")]
+    NoGguf {
+        /// What has no place in it.
+        what: String,
+        /// What can be done.
+        hint: &'static str,
+    },
+    /// A type of weights that a GGUF file is not written with.
+    #[error("unknown type of weights `{name}`\nhint: f32, f16, bf16 and q8_0 are known")]
+    UnknownGgufType {
+        /// The name.
+        name: String,
+    },
     /// A tokenizer file is damaged, or of a kind that is not known.
     #[error("the tokenizer in `{}` can't be used: {reason}", file.display())]
     Tokenizer {

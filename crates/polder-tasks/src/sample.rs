@@ -1,9 +1,10 @@
 //! Which rows are trained on, selected with and evaluated on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::data::Rows;
 use crate::permutation::Draws;
-use crate::{DataFolder, Drawn, Error, Result, Row, Split, Task};
+use crate::{DataFolder, Drawn, Error, Result, Split, Task};
 
 /// How many rows to draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,10 +64,11 @@ pub fn sample(folder: &DataFolder, task: &dyn Task, spec: &SampleSpec, seed: u64
     let mut notes = Vec::new();
     let found = eval_source(folder, spec.eval_split.unwrap_or(Split::Validation), &mut notes)?;
     let wants_train = spec.train > 0 || spec.dev > 0 || spec.per_class.is_some();
-    let rows = if wants_train || found == Split::Train { folder.read(Split::Train, None)? } else { Vec::new() };
+    let wants_rows = wants_train || found == Split::Train;
+    let rows = if wants_rows { folder.rows(Split::Train, None)? } else { Rows::open(&[], None)? };
     let mut order = Draws::new(seed, b"train   ").permutation(rows.len());
     let eval = match found {
-        Split::Train => held_out(folder, &rows, &mut order, spec.eval, wants_train, &mut notes),
+        Split::Train => held_out(folder, &rows, &mut order, spec.eval, wants_train, &mut notes)?,
         other => evaluation(folder, other, spec.eval, seed)?,
     };
     if eval.is_empty() && spec.eval != Some(0) {
@@ -80,15 +82,7 @@ pub fn sample(folder: &DataFolder, task: &dyn Task, spec: &SampleSpec, seed: u64
         Some(k) => by_class(task, &rows, &order, k, spec.dev > 0, &mut notes)?,
         None => by_size(&order, spec, &mut notes),
     };
-    let pick = |numbers: &[usize]| pick(&rows, numbers);
-    Ok(Sample { train: pick(&train), dev: pick(&dev), eval, eval_split: found, notes })
-}
-
-fn pick(rows: &[Row], numbers: &[usize]) -> Vec<Drawn> {
-    numbers
-        .iter()
-        .filter_map(|number| rows.get(*number).map(|row| Drawn { number: *number, row: row.clone() }))
-        .collect()
+    Ok(Sample { train: rows.pick(&train)?, dev: rows.pick(&dev)?, eval, eval_split: found, notes })
 }
 
 fn too_few(folder: &DataFolder, reason: String) -> Error {
@@ -110,22 +104,22 @@ fn eval_source(folder: &DataFolder, wanted: Split, notes: &mut Vec<String>) -> R
 }
 
 fn evaluation(folder: &DataFolder, split: Split, limit: Option<usize>, seed: u64) -> Result<Vec<Drawn>> {
-    let rows = folder.read(split, None)?;
+    let rows = folder.rows(split, None)?;
     let mut numbers = Draws::new(seed, b"evaluate").permutation(rows.len());
     numbers.truncate(limit.unwrap_or(usize::MAX));
     numbers.sort_unstable();
-    Ok(pick(&rows, &numbers))
+    rows.pick(&numbers)
 }
 
 /// Takes the evaluation rows off the end of the train split's permutation. Where nothing is trained, all may be taken.
 fn held_out(
     folder: &DataFolder,
-    rows: &[Row],
+    rows: &Rows,
     order: &mut Vec<usize>,
     limit: Option<usize>,
     wants_train: bool,
     notes: &mut Vec<String>,
-) -> Vec<Drawn> {
+) -> Result<Vec<Drawn>> {
     let most = if wants_train { (order.len() / 5).max(usize::from(order.len() > 1)) } else { order.len() };
     let count = limit.unwrap_or(usize::MAX).min(most);
     let mut numbers = order.split_off(order.len() - count);
@@ -136,7 +130,7 @@ fn held_out(
         true => format!("{subject} is on {count} rows held out from the train split's {}.", rows.len()),
         false => format!("{subject} is on {count} of the train split's {} rows.", rows.len()),
     });
-    pick(rows, &numbers)
+    rows.pick(&numbers)
 }
 
 fn by_size(order: &[usize], spec: &SampleSpec, notes: &mut Vec<String>) -> (Vec<usize>, Vec<usize>) {
@@ -166,27 +160,37 @@ fn sizes(n: usize, train: usize, dev: usize) -> (usize, usize) {
     (train.min(n - dev), dev)
 }
 
+/// The rows of each label, in the order of `order`; of the rows themselves one at a time is held.
+fn classes(task: &dyn Task, rows: &Rows, order: &[usize]) -> Result<BTreeMap<usize, Vec<usize>>> {
+    let mut gold = vec![0; rows.len()];
+    let wanted: BTreeSet<usize> = order.iter().copied().collect();
+    rows.each(|number, row| {
+        if wanted.contains(&number) {
+            gold[number] = task.gold(&row, number)?.ok_or_else(|| Error::Unlabelled {
+                task: task.name().to_owned(),
+                row: number.to_string(),
+                key: task.gold_source(),
+                there: crate::error::quoted(row.keys().map(String::as_str)),
+            })?;
+        }
+        Ok(())
+    })?;
+    let mut classes: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for number in order.iter().filter(|number| **number < gold.len()) {
+        classes.entry(gold[*number]).or_default().push(*number);
+    }
+    Ok(classes)
+}
+
 fn by_class(
     task: &dyn Task,
-    rows: &[Row],
+    rows: &Rows,
     order: &[usize],
     k: usize,
     with_dev: bool,
     notes: &mut Vec<String>,
 ) -> Result<(Vec<usize>, Vec<usize>)> {
-    let mut classes: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for number in order {
-        let Some(row) = rows.get(*number) else {
-            continue;
-        };
-        let gold = task.gold(row, *number)?.ok_or_else(|| Error::Unlabelled {
-            task: task.name().to_owned(),
-            row: number.to_string(),
-            key: task.gold_source(),
-            there: crate::error::quoted(row.keys().map(String::as_str)),
-        })?;
-        classes.entry(gold).or_default().push(*number);
-    }
+    let classes = classes(task, rows, order)?;
     let (mut train, mut dev) = (Vec::new(), Vec::new());
     for (class, members) in &classes {
         let m = members.len();

@@ -252,6 +252,12 @@ pub enum Error {
         /// The place.
         path: PathBuf,
     },
+    /// A type of weights that a folder of safetensors does not have.
+    #[error("a folder of safetensors holds no `{kind}`\nhint: f32, f16 and bf16 are held; for `{kind}` let the name of a file end in .gguf")]
+    ExportType {
+        /// The type.
+        kind: String,
+    },
     /// Another process trains in this folder.
     #[error("another process is using the run `{}`\nhint: wait for it or stop it; two trainers can't share a run", path.display())]
     RunLocked {

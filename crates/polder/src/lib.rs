@@ -17,6 +17,7 @@ pub mod engine;
 mod error;
 pub mod evaluation;
 pub mod event;
+pub mod export;
 pub mod figure;
 pub mod generation;
 pub mod in_place;

@@ -1,6 +1,7 @@
 //! The header of a GGUF file: metadata and where tensors lie.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -23,11 +24,21 @@ struct Info {
     offset: u64,
 }
 
+/// What a header says.
+pub(crate) struct Header {
+    /// The metadata.
+    pub(crate) values: HashMap<String, Value>,
+    /// Where each value lies in the file, its type in front, in the file's order.
+    pub(crate) spans: Vec<(String, Range<u64>)>,
+    /// The tensors.
+    pub(crate) tensors: Vec<Extent>,
+}
+
 /// Reads and checks the header.
 ///
 /// # Errors
 /// Another format or version; counts, lengths or offsets that the file has no room for; names given twice.
-pub(crate) fn read(file: &Arc<WeightFile>) -> Result<(HashMap<String, Value>, Vec<Extent>)> {
+pub(crate) fn read(file: &Arc<WeightFile>) -> Result<Header> {
     let mut cursor = Cursor::new(file)?;
     if cursor.u32()? != MAGIC {
         return Err(cursor.wrong("it does not begin with `GGUF`"));
@@ -43,31 +54,36 @@ pub(crate) fn read(file: &Arc<WeightFile>) -> Result<(HashMap<String, Value>, Ve
     }
     // A tensor takes at least a name's length, a count of axes, a type and an offset; a value a key's length and more.
     let tensors = cursor.count("tensors", 24)?;
-    let values = cursor.count("metadata values", 13)?;
-    let metadata = metadata(&mut cursor, values)?;
+    let count = cursor.count("metadata values", 13)?;
+    let (values, spans) = metadata(&mut cursor, count)?;
     let infos = infos(&mut cursor, tensors)?;
-    let alignment = match metadata.get("general.alignment") {
+    let alignment = match values.get("general.alignment") {
         None => ALIGNMENT,
         Some(Value::Uint(n)) if n.is_power_of_two() && *n <= 1 << 20 => *n,
         Some(_) => return Err(cursor.wrong("`general.alignment` is no power of two")),
     };
     let base = cursor.at().next_multiple_of(alignment);
-    let extents = infos.into_iter().map(|info| place(file, info, base, alignment)).collect::<Result<Vec<_>>>()?;
-    disjoint(file, &extents)?;
-    Ok((metadata, extents))
+    let tensors = infos.into_iter().map(|info| place(file, info, base, alignment)).collect::<Result<Vec<_>>>()?;
+    disjoint(file, &tensors)?;
+    Ok(Header { values, spans, tensors })
 }
 
-fn metadata(cursor: &mut Cursor<'_>, count: usize) -> Result<HashMap<String, Value>> {
-    let mut metadata = HashMap::new();
+/// Values by key, and where each lies.
+type Values = (HashMap<String, Value>, Vec<(String, Range<u64>)>);
+
+fn metadata(cursor: &mut Cursor<'_>, count: usize) -> Result<Values> {
+    let (mut metadata, mut spans) = (HashMap::new(), Vec::new());
     for _ in 0..count {
         let key = cursor.string()?;
+        let start = cursor.at();
         let value = cursor.value().map_err(|e| in_key(e, &key))?;
         if metadata.contains_key(&key) {
             return Err(cursor.wrong(format!("it has the key `{key}` twice")));
         }
+        spans.push((key.clone(), start..cursor.at()));
         metadata.insert(key, value);
     }
-    Ok(metadata)
+    Ok((metadata, spans))
 }
 
 fn in_key(error: Error, key: &str) -> Error {

@@ -1,6 +1,7 @@
 //! GGUF files: llama.cpp's format, with weights quantised in blocks and the tokenizer inside.
 
 mod bytes;
+mod carry;
 mod config;
 mod header;
 mod names;
@@ -8,6 +9,9 @@ pub(crate) mod quant;
 mod rope;
 mod tokenizer;
 mod value;
+
+pub(crate) use carry::{Carried, carried};
+pub(crate) use names::gguf_name;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -36,8 +40,8 @@ pub(crate) struct Gguf {
 /// A file that can't be read or is damaged; an architecture, tokenizer or rope scaling that is not known.
 pub(crate) fn open(path: &Path) -> Result<Gguf> {
     let file = Arc::new(WeightFile::open(path)?);
-    let (metadata, tensors) = header::read(&file)?;
-    let metadata = value::Metadata::new(path, metadata);
+    let header::Header { values, tensors, .. } = header::read(&file)?;
+    let metadata = value::Metadata::new(path, values);
     let model = config::Model::new(&metadata, &tensors)?;
     let spec = tokenizer::spec(&metadata)?;
     let mut config = model.config()?;

@@ -56,6 +56,20 @@ fn interleaved(model: &Model<'_>, name: &str, tensor: &Extent) -> Result<Option<
     Ok(Some(heads as usize))
 }
 
+/// llama.cpp's name of a canonical one.
+pub(crate) fn gguf_name(name: &str) -> Option<String> {
+    match name {
+        "model.embed_tokens.weight" => return Some("token_embd.weight".to_owned()),
+        "model.norm.weight" => return Some("output_norm.weight".to_owned()),
+        "lm_head.weight" => return Some("output.weight".to_owned()),
+        _ => {}
+    }
+    let (layer, rest) = name.strip_prefix("model.layers.")?.split_once('.')?;
+    let (part, what) = rest.rsplit_once('.')?;
+    let (theirs, _) = PARTS.iter().find(|(_, canonical)| *canonical == part)?;
+    Some(format!("blk.{layer}.{theirs}.{what}"))
+}
+
 fn canonical_name(name: &str) -> Option<String> {
     match name {
         "token_embd.weight" => return Some("model.embed_tokens.weight".to_owned()),

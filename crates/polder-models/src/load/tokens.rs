@@ -31,6 +31,28 @@ impl Kind {
         self == Self::Llama3
     }
 
+    /// The kind whose tokenizer.json cuts text like this one; what only moves offsets is passed over.
+    pub(crate) fn of(json: &Value) -> Option<Self> {
+        let part = |key: &str| json.get(key).map_or(Value::Null, without_offsets);
+        let (normalizer, pre) = (part("normalizer"), part("pre_tokenizer"));
+        let looks_up = json.pointer("/model/ignore_merges").and_then(Value::as_bool).unwrap_or(false);
+        [Self::Gpt2, Self::Smollm, Self::Llama3, Self::Qwen2].into_iter().find(|kind| {
+            without_offsets(&kind.normalizer()) == normalizer
+                && without_offsets(&kind.pre_tokenizer()) == pre
+                && (*kind == Self::Llama3) == looks_up
+        })
+    }
+
+    /// llama.cpp's name of it.
+    pub(crate) fn gguf_name(self) -> &'static str {
+        match self {
+            Self::Gpt2 => "gpt-2",
+            Self::Smollm => "smollm",
+            Self::Llama3 => "llama-bpe",
+            Self::Qwen2 => "qwen2",
+        }
+    }
+
     fn normalizer(self) -> Value {
         if self == Self::Qwen2 { json!({ "type": "NFC" }) } else { Value::Null }
     }
@@ -50,6 +72,22 @@ impl Kind {
             Self::Llama3 => sequence(split(r"\p{N}{1,3}"), bytes(false)),
             Self::Qwen2 => sequence(split(r"\p{N}"), bytes(false)),
         }
+    }
+}
+
+/// A part of a tokenizer.json without what changes no token: offsets, and defaults that older files leave out.
+fn without_offsets(part: &Value) -> Value {
+    match part {
+        Value::Array(all) => all.iter().map(without_offsets).collect(),
+        Value::Object(map) => {
+            let mut map: Map<String, Value> = map.iter().map(|(k, v)| (k.clone(), without_offsets(v))).collect();
+            map.shift_remove("trim_offsets");
+            if map.get("type").is_some_and(|t| t == "ByteLevel") {
+                map.entry("use_regex").or_insert(json!(true));
+            }
+            Value::Object(map)
+        }
+        other => other.clone(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Models to files: a Hugging Face folder that `transformers` loads, written whole or not at all.
 
 mod config;
+mod gguf;
 mod place;
 mod weights;
 
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::load::{SideFile, StorageType};
+pub use gguf::{GgufFile, GgufType, save_gguf};
 use place::Place;
 
 /// How a model is saved.

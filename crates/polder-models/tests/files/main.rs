@@ -1,5 +1,8 @@
 //! Models from files and to files.
 
+mod export;
+mod export_real;
+mod export_refusals;
 mod gguf;
 mod gguf_hostile;
 mod gguf_writer;

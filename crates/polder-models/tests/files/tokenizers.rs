@@ -19,7 +19,7 @@ fn strings(value: &Value) -> Vec<String> {
 }
 
 /// A file whose tokenizer is of that kind, with the golden vocabulary.
-fn file(kind: &str) -> Writer {
+pub(crate) fn file(kind: &str) -> Writer {
     let golden = golden();
     let (tokens, special) = (strings(&golden["tokens"]), strings(&golden["special"]));
     let user = golden["user"].as_str().unwrap();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::{Rows, shards};
 use crate::{Error, Result, Row};
 
 /// A part of a data set.
@@ -60,39 +61,33 @@ impl std::str::FromStr for Split {
     }
 }
 
-/// A data set on disk: `{train,validation|dev|val,test}.{jsonl,json,csv,tsv,parquet}` in a folder, or one file, which is
-/// the train split.
+/// A data set on disk: a folder with the files of its splits, or one file, which is the train split.
+///
+/// A split `train`, `validation` (or `dev`, `val`) or `test` is one file, `train.jsonl`; or several,
+/// `train-00000-of-00003.parquet` and so on; or a folder of them, `train/`. Where the folder itself holds none, its folder
+/// `data` is looked at, as the Hub lays data sets out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataFolder {
     path: PathBuf,
-    files: Vec<(Split, PathBuf)>,
+    files: Vec<(Split, Vec<PathBuf>)>,
 }
 
 impl DataFolder {
     /// Looks for the splits; reads none.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::FileType`] for a single file of unknown type, [`Error::NoSplits`], [`Error::TwoFiles`].
+    /// [`Error::Io`], [`Error::FileType`] for a single file of unknown type, [`Error::NoSplits`], [`Error::TwoFiles`],
+    /// [`Error::File`] where some of several files are missing.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let meta = std::fs::metadata(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
         if !meta.is_dir() {
             return Self::single(path);
         }
-        let mut files: Vec<(Split, PathBuf)> = Vec::new();
-        for split in Split::ALL {
-            for stem in split.stems() {
-                for ending in super::ENDINGS {
-                    let file = path.join(format!("{stem}.{ending}"));
-                    if !file.is_file() {
-                        continue;
-                    }
-                    if let Some((_, first)) = files.iter().find(|(s, _)| *s == split) {
-                        return Err(Error::TwoFiles { split, first: first.clone(), second: file });
-                    }
-                    files.push((split, file));
-                }
-            }
+        let mut files = Self::splits(path)?;
+        let inner = path.join("data");
+        if files.is_empty() && inner.is_dir() {
+            files = Self::splits(&inner)?;
         }
         if files.is_empty() {
             return Err(Error::NoSplits { path: path.to_owned() });
@@ -100,10 +95,26 @@ impl DataFolder {
         Ok(Self { path: path.to_owned(), files })
     }
 
+    fn splits(path: &Path) -> Result<Vec<(Split, Vec<PathBuf>)>> {
+        let mut files = Vec::new();
+        for split in Split::ALL {
+            let mut ways = shards::find(path, split.stems())?.into_iter();
+            let Some(first) = ways.next() else {
+                continue;
+            };
+            if let Some(second) = ways.next() {
+                let [first, second] = [first, second].map(|files| files.into_iter().next().unwrap_or_default());
+                return Err(Error::TwoFiles { split, first, second });
+            }
+            files.push((split, first));
+        }
+        Ok(files)
+    }
+
     fn single(path: &Path) -> Result<Self> {
         match path.extension().and_then(|e| e.to_str()) {
             Some(ending) if super::ENDINGS.contains(&ending) => {
-                Ok(Self { path: path.to_owned(), files: vec![(Split::Train, path.to_owned())] })
+                Ok(Self { path: path.to_owned(), files: vec![(Split::Train, vec![path.to_owned()])] })
             }
             _ => Err(Error::FileType { path: path.to_owned() }),
         }
@@ -114,28 +125,31 @@ impl DataFolder {
         &self.path
     }
 
-    /// The files, in the order train, validation, test.
-    pub fn files(&self) -> &[(Split, PathBuf)] {
+    /// The splits with their files, in the order train, validation, test.
+    pub fn files(&self) -> &[(Split, Vec<PathBuf>)] {
         &self.files
     }
 
     /// Whether a split is there.
     pub fn has(&self, split: Split) -> bool {
-        self.file(split).is_some()
+        self.files.iter().any(|(s, _)| *s == split)
     }
 
-    /// A split's file.
-    pub fn file(&self, split: Split) -> Option<&Path> {
-        self.files.iter().find(|(s, _)| *s == split).map(|(_, file)| file.as_path())
-    }
-
-    /// A split's rows in the file's order, the first `limit` of them.
+    /// A split's rows, found and checked, to be read when they are wanted.
     ///
     /// # Errors
-    /// [`Error::NoSuchSplit`], and as [`read_file`](super::read_file).
+    /// [`Error::NoSuchSplit`], and as [`Rows::open`].
+    pub fn rows(&self, split: Split, limit: Option<usize>) -> Result<Rows> {
+        let files = self.files.iter().find(|(s, _)| *s == split).ok_or_else(|| self.no_such_split(split))?;
+        Rows::open(&files.1, limit)
+    }
+
+    /// A split's rows in the files' order, the first `limit` of them, all in memory.
+    ///
+    /// # Errors
+    /// As [`DataFolder::rows`].
     pub fn read(&self, split: Split, limit: Option<usize>) -> Result<Vec<Row>> {
-        let file = self.file(split).ok_or_else(|| self.no_such_split(split))?;
-        super::read_file(file, limit)
+        self.rows(split, limit)?.all()
     }
 
     pub(crate) fn no_such_split(&self, split: Split) -> Error {

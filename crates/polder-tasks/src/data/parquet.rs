@@ -1,33 +1,98 @@
 //! Parquet files, row by row.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::Value;
 
-use crate::{Error, Result, Row};
+use super::source::{Source, Taker};
+use crate::{Error, Result};
 
 /// The most that one column chunk may hold when it is unpacked, in bytes.
 const MAX_CHUNK: i64 = 1 << 30;
 
-/// The first `limit` rows.
-pub(super) fn read(path: &Path, file: File, size: u64, limit: usize) -> Result<Vec<Row>> {
-    super::guarded(|| {
-        let reader = SerializedFileReader::new(file).map_err(|e| e.to_string())?;
-        check(reader.metadata(), size)?;
-        let mut rows = Vec::new();
-        for record in reader.get_row_iter(None).map_err(|e| e.to_string())?.take(limit) {
-            let record = record.map_err(|e| format!("row {}: {e}", rows.len()))?;
-            match record.to_json_value() {
-                Value::Object(row) => rows.push(row),
-                _ => return Err(format!("row {}: it has no columns", rows.len())),
-            }
+/// A Parquet file whose footer has been checked.
+#[derive(Debug)]
+pub(super) struct Groups {
+    path: PathBuf,
+    size: u64,
+    /// The rows of each group.
+    groups: Vec<usize>,
+    len: usize,
+}
+
+impl Groups {
+    /// Reads the footer alone.
+    pub(super) fn find(path: &Path, file: File, size: u64, limit: usize) -> Result<Self> {
+        let groups = super::guarded(|| {
+            let reader = SerializedFileReader::new(file).map_err(|e| e.to_string())?;
+            check(reader.metadata(), size)?;
+            let rows = |rows: i64| usize::try_from(rows).map_err(|_| format!("a row group claims {rows} rows"));
+            reader.metadata().row_groups().iter().map(|group| rows(group.num_rows())).collect::<Result<Vec<_>, _>>()
+        })
+        .map_err(|reason| Error::File { path: path.to_owned(), reason })?;
+        let all = groups.iter().fold(0usize, |all, rows| all.saturating_add(*rows));
+        Ok(Self { path: path.to_owned(), size, groups, len: all.min(limit) })
+    }
+
+    /// One row group's rows: `numbers` ascend and lie in it, `start` is its first.
+    fn read_group(
+        &self,
+        reader: &SerializedFileReader<File>,
+        group: usize,
+        numbers: &[usize],
+        start: usize,
+        take: &mut Taker<'_>,
+    ) -> Result<()> {
+        let failed = |reason| Error::File { path: self.path.clone(), reason };
+        let group = super::guarded(|| reader.get_row_group(group).map_err(|e| e.to_string())).map_err(failed)?;
+        let mut records = super::guarded(|| group.get_row_iter(None).map_err(|e| e.to_string())).map_err(failed)?;
+        let mut at = start;
+        for &number in numbers {
+            let row = super::guarded(|| {
+                // What lies between is decoded and dropped.
+                let record = records.by_ref().take(number + 1 - at).last();
+                match record.ok_or("it ends before its footer says")?.map_err(|e| e.to_string())?.to_json_value() {
+                    Value::Object(row) => Ok(row),
+                    _ => Err("it has no columns".to_owned()),
+                }
+            });
+            at = number + 1;
+            take(number, row.map_err(|reason| failed(format!("row {number}: {reason}")))?)?;
         }
-        Ok(rows)
-    })
-    .map_err(|reason| Error::File { path: path.to_owned(), reason })
+        Ok(())
+    }
+}
+
+impl Source for Groups {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn read(&self, numbers: &mut dyn Iterator<Item = usize>, take: &mut Taker<'_>) -> Result<()> {
+        let file = File::open(&self.path).map_err(|source| Error::Io { path: self.path.clone(), source })?;
+        let reader = super::guarded(|| {
+            let reader = SerializedFileReader::new(file).map_err(|e| e.to_string())?;
+            check(reader.metadata(), self.size)?;
+            Ok(reader)
+        })
+        .map_err(|reason| Error::File { path: self.path.clone(), reason })?;
+        let mut numbers = numbers.filter(|number| *number < self.len).peekable();
+        let mut start = 0;
+        for (group, rows) in self.groups.iter().enumerate() {
+            let mut here = Vec::new();
+            while let Some(number) = numbers.next_if(|number| *number < start + rows) {
+                here.push(number);
+            }
+            if !here.is_empty() {
+                self.read_group(&reader, group, &here, start, take)?;
+            }
+            start += rows;
+        }
+        Ok(())
+    }
 }
 
 /// Checks what the footer claims before anything is allocated by it.

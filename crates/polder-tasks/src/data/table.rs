@@ -2,14 +2,14 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use serde_json::Value;
-
-use super::MAX_RECORD;
-use crate::{Error, Result, Row};
+use super::column::{Kind, Kinds};
+use super::source::{Source, Taker};
+use super::{MAX_RECORD, text};
+use crate::{Error, Result};
 
 /// A reader that refuses to go on when one record has taken more than its allowance, so that an unclosed quote does not
 /// swallow a file of any size.
@@ -29,29 +29,100 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
+impl<R: Seek> Seek for Bounded<R> {
+    fn seek(&mut self, place: SeekFrom) -> std::io::Result<u64> {
+        self.inner.seek(place)
+    }
+}
+
 const TOO_LARGE: &str = "record too large";
 
-/// The first `limit` rows. Tab-separated files have no quoting, so a quote is a character like any other.
-pub(super) fn read(path: &Path, file: File, delimiter: u8, limit: usize) -> Result<Vec<Row>> {
-    let left = Rc::new(Cell::new(MAX_RECORD));
-    let mut reader = csv::ReaderBuilder::new()
+/// Where the records of a file lie, and what its columns hold.
+#[derive(Debug)]
+pub(super) struct Records {
+    path: PathBuf,
+    delimiter: u8,
+    names: Vec<String>,
+    kinds: Vec<Kind>,
+    /// The byte at which each record begins.
+    starts: Vec<u64>,
+    /// Its line, from 1.
+    lines: Vec<u32>,
+}
+
+/// Opens a reader at the start of a file. Tab-separated files have no quoting, so a quote is a character like any other.
+fn reader(file: File, delimiter: u8, left: &Rc<Cell<u64>>) -> csv::Reader<Bounded<File>> {
+    csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .quoting(delimiter != b'\t')
         .flexible(false)
-        .from_reader(Bounded { inner: file, left: left.clone() });
-    let names = header(path, &mut reader)?;
-    let mut rows = Vec::new();
-    let mut record = csv::StringRecord::new();
-    while rows.len() < limit {
-        left.set(MAX_RECORD);
-        let start = reader.position().line();
-        if !reader.read_record(&mut record).map_err(|e| failure(path, e, start))? {
-            break;
+        .from_reader(Bounded { inner: file, left: left.clone() })
+}
+
+impl Records {
+    /// Looks at every record: a column's kind is that of all its values, so the whole file is read whatever `limit` is.
+    pub(super) fn find(path: &Path, mut file: File, delimiter: u8, limit: usize) -> Result<Self> {
+        let io = |source| Error::Io { path: path.to_owned(), source };
+        let mut start = Vec::new();
+        file.by_ref().take(4).read_to_end(&mut start).map_err(io)?;
+        file.seek(SeekFrom::Start(0)).map_err(io)?;
+        let bad = |line: u64, reason: String| Error::Record { path: path.to_owned(), line, reason };
+        text::without_mark(&start).map_err(|reason| bad(1, reason))?;
+        let left = Rc::new(Cell::new(MAX_RECORD));
+        let mut reader = reader(file, delimiter, &left);
+        let names = header(path, &mut reader)?;
+        let mut kinds = vec![Kinds::default(); names.len()];
+        let (mut starts, mut lines) = (Vec::new(), Vec::new());
+        let mut record = csv::StringRecord::new();
+        loop {
+            left.set(MAX_RECORD);
+            let place = reader.position().clone();
+            if !reader.read_record(&mut record).map_err(|e| failure(path, e, place.line()))? {
+                break;
+            }
+            let place = record.position().unwrap_or(&place);
+            if let Some(at) = record.iter().position(|value| value.contains('\0')) {
+                let reason = format!("a NUL in column {}: it is no text file{}", at + 1, text::remedy("UTF-16"));
+                return Err(bad(place.line(), reason));
+            }
+            kinds.iter_mut().zip(&record).for_each(|(kinds, value)| kinds.see(value));
+            if starts.len() < limit {
+                starts.push(place.byte());
+                lines.push(u32::try_from(place.line()).unwrap_or(u32::MAX));
+            }
         }
-        let values = record.iter().map(|value| Value::String(value.to_owned()));
-        rows.push(names.iter().cloned().zip(values).collect());
+        let kinds = kinds.into_iter().map(Kinds::kind).collect();
+        Ok(Self { path: path.to_owned(), delimiter, names, kinds, starts, lines })
     }
-    Ok(rows)
+}
+
+impl Source for Records {
+    fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    fn read(&self, numbers: &mut dyn Iterator<Item = usize>, take: &mut Taker<'_>) -> Result<()> {
+        let file = File::open(&self.path).map_err(|source| Error::Io { path: self.path.clone(), source })?;
+        let left = Rc::new(Cell::new(u64::MAX));
+        let mut reader = reader(file, self.delimiter, &left);
+        header(&self.path, &mut reader)?;
+        let mut record = csv::StringRecord::new();
+        for number in numbers {
+            let (Some(&start), Some(&line)) = (self.starts.get(number), self.lines.get(number)) else {
+                continue;
+            };
+            let line = u64::from(line);
+            if reader.position().byte() != start {
+                let mut place = csv::Position::new();
+                place.set_byte(start).set_line(line).set_record(number as u64 + 1);
+                reader.seek(place).map_err(|e| failure(&self.path, e, line))?;
+            }
+            reader.read_record(&mut record).map_err(|e| failure(&self.path, e, line))?;
+            let values = self.kinds.iter().zip(&record).map(|(kind, value)| kind.value(value));
+            take(number, self.names.iter().cloned().zip(values).collect())?;
+        }
+        Ok(())
+    }
 }
 
 fn header<R: Read>(path: &Path, reader: &mut csv::Reader<R>) -> Result<Vec<String>> {
@@ -82,7 +153,9 @@ fn failure(path: &Path, error: csv::Error, near: u64) -> Error {
             limit: MAX_RECORD,
         },
         csv::ErrorKind::Io(source) => Error::Io { path: path.to_owned(), source },
-        csv::ErrorKind::Utf8 { err, .. } => record(format!("invalid UTF-8 in column {}", err.field() + 1)),
+        csv::ErrorKind::Utf8 { err, .. } => {
+            record(format!("invalid UTF-8 in column {}{}", err.field() + 1, text::remedy("ISO-8859-1")))
+        }
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             record(format!("it has {len} columns, the header has {expected_len}"))
         }

@@ -29,6 +29,8 @@ pub(super) enum Command {
     Generate(GenerateArgs),
     /// Rebuild a run's weights from the base model and the trajectory, bit for bit
     Replay(ReplayArgs),
+    /// Write a model as a Hugging Face folder or a GGUF file, in another type of weights
+    Export(super::export::ExportArgs),
     /// The steps and the smoothing with which two-point descent provably comes near a flat minimum
     Theory(TheoryArgs),
     /// Measure how sharp the loss is around a model's weights, and where a run stands against its edge of stability

@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod eval;
+mod export;
 mod fault;
 mod generate;
 mod output;
@@ -54,6 +55,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Theory(arguments) => theory::run(&arguments),
         Command::Sharpness(arguments) => sharpness::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
