@@ -89,8 +89,10 @@ fn about(request: &Request, store: &Store, place: &Place<'_>, who: Who) -> Resul
 fn info(repo: &Repo, name: &str, sha: &str) -> Value {
     let files: Vec<Value> = repo.paths(sha).iter().map(|path| json!({ "rfilename": path })).collect();
     let id = name.trim_start_matches("datasets/");
+    let card = repo.file(sha, "README.md").map(|(bytes, _)| String::from_utf8_lossy(bytes).into_owned());
+    let license = card.as_ref().and_then(|card| card.lines().find_map(|line| line.strip_prefix("license: ")));
     json!({ "_id": "0", "id": id, "modelId": id, "sha": sha, "private": repo.private, "gated": repo.gated,
-            "siblings": files, "tags": [], "downloads": 0, "likes": 0 })
+            "siblings": files, "cardData": { "license": license }, "tags": [], "downloads": 0, "likes": 0 })
 }
 
 /// A listing, page by page.

@@ -7,7 +7,7 @@ use crate::cache::Place;
 use crate::download::Download;
 use crate::error::{Error, Result};
 use crate::http::Http;
-use crate::listing::{Entry, commit, files};
+use crate::listing::{Entry, commit, files, license};
 use crate::settings::Settings;
 use crate::watch::Watch;
 
@@ -53,6 +53,19 @@ impl Hub {
     /// What it was told.
     pub fn settings(&self) -> &Settings {
         &self.http.settings
+    }
+
+    /// The licence that a repository's card names; `None` where it names none.
+    ///
+    /// # Errors
+    /// No such repository or revision; no permission; no answer; offline mode.
+    pub fn license(&self, address: &Address) -> Result<Option<String>> {
+        let revision = address.revision.as_deref().unwrap_or(MAIN);
+        if self.http.settings.offline {
+            let (repo, cache) = (address.to_string(), self.http.settings.cache.clone());
+            return Err(Error::Offline { repo, missing: "what its card says".to_owned(), cache });
+        }
+        license(&self.http, address, revision)
     }
 
     /// Brings chosen files at a revision into the cache.

@@ -52,15 +52,31 @@ pub(crate) fn encoded_path(path: &str) -> String {
 /// # Errors
 /// No such repository or revision; no permission; no answer.
 pub(crate) fn commit(http: &Http, address: &Address, revision: &str) -> Result<String> {
+    let json = info(http, address, revision)?;
+    match json.get("sha").and_then(Value::as_str).filter(|sha| is_commit(sha)) {
+        Some(sha) => Ok(sha.to_owned()),
+        None => Err(http.unusable(&About::repo(&address.repo()), "it names no commit")),
+    }
+}
+
+/// The licence that the card of a repository names.
+///
+/// # Errors
+/// As [`commit`].
+pub(crate) fn license(http: &Http, address: &Address, revision: &str) -> Result<Option<String>> {
+    let json = info(http, address, revision)?;
+    let named = json.get("cardData").and_then(|card| card.get("license")).and_then(Value::as_str);
+    let plain = |text: &&str| text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    Ok(named.filter(plain).map(str::to_owned))
+}
+
+/// What the Hub says of a repository at a revision.
+fn info(http: &Http, address: &Address, revision: &str) -> Result<Value> {
     let repo = address.repo();
     let about = About { revision: Some(revision), ..About::repo(&repo) };
     let (endpoint, kind) = (&http.settings.endpoint, address.kind.plural());
     let url = format!("{endpoint}/api/{kind}/{}/revision/{}", address.id, encoded(revision));
-    let (json, _) = http.json(&Ask::get(&url, &about))?;
-    match json.get("sha").and_then(Value::as_str).filter(|sha| is_commit(sha)) {
-        Some(sha) => Ok(sha.to_owned()),
-        None => Err(http.unusable(&about, "it names no commit")),
-    }
+    Ok(http.json(&Ask::get(&url, &about))?.0)
 }
 
 /// The files at a revision, in the order of their paths.

@@ -43,16 +43,44 @@ impl Hub {
     /// The address of a data set; nothing there that makes a model; several GGUF files and none named; all that keeps
     /// files from being fetched.
     pub fn model(&self, address: &Address, watch: &mut Watch<'_>) -> Result<FetchedModel> {
+        self.chosen(address, &parts, watch)
+    }
+
+    /// Fetches a trajectory with its plan, also from a repository that holds weights too.
+    ///
+    /// # Errors
+    /// As [`model`](Self::model); there is no trajectory.
+    pub fn trajectory(&self, address: &Address, watch: &mut Watch<'_>) -> Result<FetchedModel> {
+        let choose = |address: &Address, names: &[&str]| {
+            let prefix = address.inside.as_ref().map(|inside| format!("{inside}/")).unwrap_or_default();
+            let wanted = ["trajectory", "plan.json"].map(|name| format!("{prefix}{name}"));
+            let files: Vec<String> = wanted.into_iter().filter(|name| names.contains(&name.as_str())).collect();
+            match files.first() {
+                Some(first) if first.ends_with("trajectory") => Ok(Parts { files, place: address.inside.clone() }),
+                _ => Err(missing(address, "trajectory", names)),
+            }
+        };
+        self.chosen(address, &choose, watch)
+    }
+
+    fn chosen(
+        &self,
+        address: &Address,
+        choose: &dyn Fn(&Address, &[&str]) -> Result<Parts>,
+        watch: &mut Watch<'_>,
+    ) -> Result<FetchedModel> {
         if address.kind != Kind::Model {
             let reason = "it is a data set, and a model is wanted".to_owned();
             return Err(Error::Address { text: address.to_string(), reason });
         }
         let revision = address.revision.as_deref().unwrap_or(MAIN);
-        let fetched = self.fetch(address, revision, &|names| Ok(parts(address, names)?.files), watch)?;
+        let fetched = self.fetch(address, revision, &|names| Ok(choose(address, names)?.files), watch)?;
         let names: Vec<&str> = fetched.files.iter().map(String::as_str).collect();
-        let place = parts(address, &names)?.place;
+        let place = choose(address, &names)?.place;
+        // Joining nothing would leave a `/` behind.
+        let path = place.as_ref().map_or_else(|| fetched.folder.clone(), |place| fetched.folder.join(place));
         Ok(FetchedModel {
-            path: fetched.folder.join(place.as_deref().unwrap_or_default()),
+            path,
             address: Address { inside: place, ..address.at(&fetched.commit) },
             note: fetched.note,
         })

@@ -10,18 +10,21 @@
 
 pub mod batching;
 pub mod bench;
+pub mod card;
 pub mod config;
 pub mod engine;
 mod error;
 pub mod evaluation;
 pub mod event;
 pub mod figure;
+pub mod hub;
 pub mod in_place;
 pub mod memory;
 pub mod model;
 pub mod objective;
 pub mod packing;
 pub mod plan;
+pub mod publish;
 pub mod replay;
 pub mod report;
 pub mod reproduce;

@@ -9,6 +9,7 @@ mod pace;
 mod plan;
 mod predict;
 mod progress;
+mod publish;
 mod replay;
 mod report;
 mod reproduce;
@@ -17,6 +18,7 @@ mod sharpness;
 mod subject;
 mod theory;
 mod train;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -45,12 +47,16 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    if arguments.offline {
+        polder::hub::set_offline();
+    }
     let ended = match arguments.command {
         Command::Train(arguments) => train::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Publish(arguments) => publish::run(&arguments),
         Command::Theory(arguments) => theory::run(&arguments),
         Command::Sharpness(arguments) => sharpness::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

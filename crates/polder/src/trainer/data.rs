@@ -7,6 +7,7 @@ use polder_tasks::{
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::hub;
 
 /// The rows of a run: drawn, labelled, encoded.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ impl TaskData {
     /// A task, data file, template or tokenizer that can't be used; a row without a label.
     pub fn prepare(config: &Config, encoder: &Encoder) -> Result<Self> {
         let task = task_of(config)?;
-        let data = config.task.data.as_ref().ok_or(Error::NoData)?;
+        let data = &hub::data(config.task.data.as_ref().ok_or(Error::NoData)?, &mut |_| {})?;
         if !data.exists() {
             return Err(Error::NoSuchData { path: data.clone() });
         }
