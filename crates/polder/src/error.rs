@@ -185,11 +185,53 @@ pub enum Error {
         /// The model.
         path: PathBuf,
     },
-    /// A Hub id where a path is needed.
-    #[error("`{id}` is a Hub id, which this version can't fetch\nhint: download the repository and give its folder")]
-    HubId {
-        /// The id.
-        id: String,
+    /// The Hub failed.
+    #[cfg(feature = "hub")]
+    #[error(transparent)]
+    Hub(Box<polder_hub::Error>),
+    /// A Hub id in a build without the Hub.
+    #[error("`{address}` is on the Hub, which this build can't reach\nhint: build with the feature `hub`, or download it and give its folder")]
+    NoHub {
+        /// The address.
+        address: String,
+    },
+    /// There is no home folder for a cache.
+    #[error("there is no place for rebuilt weights\nhint: set POLDER_CACHE to a folder")]
+    NoCache,
+    /// The base weights of a trajectory are not where its header says.
+    #[error(
+        "the trajectory `{}` starts from `{}`, which is not here\n\
+         hint: name it with `--base`: a folder, a GGUF file or hf://owner/name; its weights' hash is {digest}",
+        path.display(), base.display()
+    )]
+    NoBase {
+        /// The trajectory.
+        path: PathBuf,
+        /// Where the base lay.
+        base: PathBuf,
+        /// The digest of its weights.
+        digest: String,
+    },
+    /// A trajectory alone, of a run that has not ended.
+    #[error(
+        "the trajectory `{}` ends after {steps} steps without a hash of its weights, so they can't be checked\n\
+         hint: `polder replay` writes them into a folder all the same", path.display()
+    )]
+    NotEnded {
+        /// The trajectory.
+        path: PathBuf,
+        /// Its steps.
+        steps: u64,
+    },
+    /// A run that can't be published as it is asked for.
+    #[error("`{}` can't be published: {reason}\nhint: {remedy}", path.display())]
+    Unpublishable {
+        /// The run.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+        /// What to do.
+        remedy: &'static str,
     },
     /// A run folder without weights.
     #[error("the run `{}` has no weights yet\nhint: let it end, or go on with it by `polder train … --resume`", path.display())]
@@ -332,5 +374,12 @@ impl From<polder_optim::objectives::DataError> for Error {
 impl From<crate::config::ConfigError> for Error {
     fn from(error: crate::config::ConfigError) -> Self {
         Self::Config(Box::new(error))
+    }
+}
+
+#[cfg(feature = "hub")]
+impl From<polder_hub::Error> for Error {
+    fn from(error: polder_hub::Error) -> Self {
+        Self::Hub(Box::new(error))
     }
 }

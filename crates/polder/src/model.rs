@@ -7,6 +7,7 @@ use polder_tasks::{BosPolicy, ChatTemplate, Encoder};
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::hub;
 use crate::run::Checkpoints;
 
 /// Where a model's files lie, and how that was decided.
@@ -16,26 +17,45 @@ pub struct Found {
     pub path: PathBuf,
     /// What was chosen, where there was a choice.
     pub note: Option<String>,
+    /// The folder with the plan of the run that made it, where one did.
+    pub run: Option<PathBuf>,
 }
 
-/// Finds a model: a Hugging Face folder, a GGUF file, or a run folder, of which the best weights are taken and, where
-/// there are none, the last, and where the run has not ended, its newest checkpoint.
+/// Finds a model: a Hugging Face folder, a GGUF file, a run folder, of which the best weights are taken and, where there
+/// are none, the last, and where the run has not ended, its newest checkpoint; an address on the Hub, which is fetched; or
+/// a folder with a trajectory alone, whose weights are rebuilt from its base.
 ///
 /// # Errors
-/// Nothing there; a run without weights; a Hub id.
+/// Nothing there; a run without weights; what keeps an address from being fetched and weights from being rebuilt.
 pub fn find(path: &Path) -> Result<Found> {
-    if path.to_str().is_some_and(|p| p.starts_with("hf://")) {
-        return Err(Error::HubId { id: path.display().to_string() });
+    find_with(path, None, &mut |_| {})
+}
+
+/// As [`find`], with the base of a trajectory, and with somebody who watches.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_with(path: &Path, base: Option<&Path>, watch: &mut hub::Watch<'_>) -> Result<Found> {
+    if let Some(address) = hub::address(path) {
+        let fetched = hub::model(address, watch)?;
+        let mut found = find_with(&fetched.path, base, watch)?;
+        found.note = found.note.or(fetched.note);
+        return Ok(found);
     }
-    let is_run = path.join("plan.json").is_file() && !path.join("config.json").is_file();
+    let has_plan = path.join("plan.json").is_file();
+    if hub::holds_trajectory_alone(path) && (has_plan || base.is_some()) {
+        return from_trajectory(path, base, has_plan, watch);
+    }
+    let is_run = has_plan && !path.join("config.json").is_file();
     if !is_run {
-        return Ok(Found { path: path.to_owned(), note: None });
+        return Ok(Found { path: path.to_owned(), note: None, run: None });
     }
+    let run = Some(path.to_owned());
     for (name, what) in [("best", "best dev"), ("final", "last")] {
         let folder = path.join(name);
         if folder.join("config.json").is_file() {
             let note = format!("`{}` is a run; its {what} weights are read from `{name}`", path.display());
-            return Ok(Found { path: folder, note: Some(note) });
+            return Ok(Found { path: folder, note: Some(note), run });
         }
     }
     // A run that was ended early.
@@ -48,7 +68,21 @@ pub fn find(path: &Path) -> Result<Found> {
         path.display(),
         latest.state.step
     );
-    Ok(Found { path: latest.path, note: Some(note) })
+    Ok(Found { path: latest.path, note: Some(note), run })
+}
+
+/// The weights that a trajectory leads to.
+fn from_trajectory(path: &Path, base: Option<&Path>, has_plan: bool, watch: &mut hub::Watch<'_>) -> Result<Found> {
+    let run = has_plan.then(|| path.to_owned());
+    match hub::rebuilt(path, base, watch) {
+        Ok(weights) => {
+            let shown = path.display();
+            let note = format!("`{shown}` holds a trajectory alone; its weights were rebuilt from the base, in `{}`", weights.display());
+            Ok(Found { path: weights, note: Some(note), run })
+        }
+        Err(Error::NotEnded { .. }) => Err(Error::RunWithoutWeights { path: path.to_owned() }),
+        Err(error) => Err(error),
+    }
 }
 
 /// A loaded model.
@@ -61,12 +95,13 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads a model's files.
+    /// Loads a model's files, or those that an address on the Hub stands for.
     ///
     /// # Errors
-    /// Files that can't be read as a model.
+    /// Files that can't be read as a model; an address that can't be fetched.
     pub fn load(path: &Path, storage: StorageType, device: &candle_core::Device) -> Result<Self> {
-        let loaded = load(path, storage, device)?;
+        let fetched = hub::address(path).map(|_| find(path)).transpose()?.map(|found| found.path);
+        let loaded = load(fetched.as_deref().unwrap_or(path), storage, device)?;
         let net = build(&loaded.config, &loaded.params)?;
         Ok(Self { loaded, net })
     }
@@ -116,7 +151,7 @@ mod tests {
     fn a_run_gives_its_best_weights_then_its_last() {
         let root = tempfile::tempdir().unwrap();
         let run = root.path();
-        assert_eq!(find(run).unwrap(), Found { path: run.to_owned(), note: None });
+        assert_eq!(find(run).unwrap(), Found { path: run.to_owned(), note: None, run: None });
         fs::write(run.join("plan.json"), "{}").unwrap();
         assert!(matches!(find(run), Err(Error::RunWithoutWeights { .. })));
         for step in [20, 100] {
@@ -137,6 +172,8 @@ mod tests {
         let found = find(run).unwrap();
         assert_eq!(found.path, run.join("best"));
         assert!(found.note.unwrap().contains("`best`"));
-        assert!(matches!(find(Path::new("hf://owner/name")), Err(Error::HubId { .. })));
+        // No network is needed to see that this is no address.
+        assert!(find(Path::new("hf://owner")).is_err() || cfg!(feature = "hub"));
+        assert!(find(Path::new("hf://owner/name/../x")).is_err());
     }
 }

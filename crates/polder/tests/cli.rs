@@ -47,7 +47,7 @@ fn errors_name_the_key_the_place_and_the_remedy() {
     let said = fail(&["plan", str(&config), "--set", "estimator.two-point.eps=0"]);
     assert!(said.contains("`estimator.two-point.eps` is 0, allowed: above 0"), "{said}");
     assert!(said.contains("--set estimator.two-point.eps=0"), "{said}");
-    let said = fail(&["plan", str(&config), "--set", "model.path=hf://owner/name"]);
+    let said = fail(&["plan", str(&config), "--set", "task.file=hf://owner/name"]);
     assert!(said.contains("Hub id") && said.contains("hint: "), "{said}");
     let said = fail(&["plan", str(&config), "--set", "model.path=nowhere"]);
     assert!(said.contains("nowhere"), "{said}");

@@ -13,6 +13,9 @@ use polder_tasks::Split;
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
+    /// Use no network: what hf:// names has to be in the cache (as HF_HUB_OFFLINE=1)
+    #[arg(long, global = true)]
+    pub(super) offline: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -31,6 +34,8 @@ pub(super) enum Command {
     Replay(ReplayArgs),
     /// Write a model as a Hugging Face folder or a GGUF file, in another type of weights
     Export(super::export::ExportArgs),
+    /// Publish a run as a model on the Hugging Face Hub, with a model card, in one commit
+    Publish(PublishArgs),
     /// The steps and the smoothing with which two-point descent provably comes near a flat minimum
     Theory(TheoryArgs),
     /// Measure how sharp the loss is around a model's weights, and where a run stands against its edge of stability
@@ -90,9 +95,13 @@ pub(super) struct PlanArgs {
 /// The model and task that `eval` and `predict` share.
 #[derive(Debug, Args)]
 pub(super) struct ModelArgs {
-    /// A Hugging Face folder, a GGUF file, or a run folder (its best weights)
+    /// A Hugging Face folder, a GGUF file, a run folder (its best weights), a folder with a trajectory alone, or any of
+    /// these on the Hub: hf://owner/name[@revision][/path]
     #[arg(long, value_name = "PATH")]
     pub(super) model: PathBuf,
+    /// Of a trajectory alone: the model that it starts from [default: what its header names]
+    #[arg(long, value_name = "MODEL")]
+    pub(super) base: Option<PathBuf>,
     /// How weights are held: f32, bf16 or f16 [default: as the files of a folder hold them; f32 for GGUF]
     #[arg(long, value_name = "TYPE")]
     pub(super) dtype: Option<StorageType>,
@@ -172,9 +181,12 @@ pub(super) struct PredictArgs {
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("given").required(true).args(["prompt", "prompts"])))]
 pub(super) struct GenerateArgs {
-    /// A Hugging Face folder, a GGUF file, or a run folder (its best weights)
+    /// A Hugging Face folder, a GGUF file, a run folder (its best weights), or hf://owner/name
     #[arg(value_name = "MODEL")]
     pub(super) model: PathBuf,
+    /// The base model, where MODEL is a trajectory alone and its base is not where it was
+    #[arg(long, value_name = "MODEL")]
+    pub(super) base: Option<PathBuf>,
     /// The text to continue; what follows appears as it is written
     #[arg(long, value_name = "TEXT")]
     pub(super) prompt: Option<String>,
@@ -230,9 +242,9 @@ pub(super) struct GenerateArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
-    /// A run folder, or a trajectory
+    /// A run folder, a trajectory, or a trajectory on the Hub: hf://owner/name[@revision]
     pub(super) source: PathBuf,
-    /// The model that the run started from [default: where it lay then]
+    /// The model that the run started from [default: what the trajectory's header names]
     #[arg(long, value_name = "MODEL")]
     pub(super) base: Option<PathBuf>,
     /// The folder to write
@@ -241,6 +253,51 @@ pub(super) struct ReplayArgs {
     /// Print errors only
     #[arg(long, short)]
     pub(super) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PublishArgs {
+    /// The run folder; its best weights go, or its last where it has no best
+    pub(super) run: PathBuf,
+    /// The repository on the Hub
+    #[arg(value_name = "NAMESPACE/NAME")]
+    pub(super) id: String,
+    /// Make the repository private, where it is not there yet
+    #[arg(long)]
+    pub(super) private: bool,
+    /// What goes: the weights (full), the trajectory from which they are rebuilt, or both; always with the card and the plan
+    #[arg(long, value_name = "WHAT", default_value = "both")]
+    pub(super) what: Publish,
+    /// List the files, their sizes and the card; use no network
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Replace files that are there with other contents
+    #[arg(long)]
+    pub(super) overwrite: bool,
+    /// The branch; made where it is not there
+    #[arg(long, value_name = "BRANCH", default_value = "main")]
+    pub(super) revision: String,
+    /// Where the base weights are on the Hub, where the run had a copy: hf://owner/name[@revision]; they are fetched and
+    /// compared with those that the run started from
+    #[arg(long, value_name = "MODEL")]
+    pub(super) base: Option<String>,
+    /// The licence's short name, such as apache-2.0 [default: what the base's card names]
+    #[arg(long, value_name = "ID")]
+    pub(super) license: Option<String>,
+    /// The commit's message
+    #[arg(long, value_name = "TEXT")]
+    pub(super) message: Option<String>,
+    /// Print results only
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+/// What of a run is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Publish {
+    Full,
+    Trajectory,
+    Both,
 }
 
 #[derive(Debug, Args)]

@@ -22,6 +22,7 @@ use super::output::{print, tell};
 use super::progress::Counter;
 use super::samples::Samples;
 use super::subject::Subject;
+use super::transfer::Transfer;
 
 pub(super) fn run(arguments: &EvalArgs) -> Result<Ended> {
     // A place that can't be written is known before minutes of work.
@@ -77,6 +78,8 @@ fn data_of(arguments: &EvalArgs, subject: &Subject, task: &PromptTask, number: u
     let Some(path) = given else {
         bail!("no data is given\nhint: name a folder with train, validation or test files with --data");
     };
+    let mut bar = Transfer::new(arguments.quiet);
+    let path = polder::hub::data(&path, &mut |p| bar.at(p))?;
     Ok(task_folder(&path, task))
 }
 
@@ -102,7 +105,9 @@ impl Rows {
         arguments: &EvalArgs,
     ) -> Result<Self> {
         let folder = DataFolder::open(data).map_err(polder::Error::from)?;
-        let run = run.filter(|run| run.task.data.as_deref().is_some_and(|own| same(own, data)));
+        // What was fetched already asks nobody.
+        let own = |path: &Path| polder::hub::data(path, &mut |_| {}).is_ok_and(|own| same(&own, data));
+        let run = run.filter(|run| run.task.data.as_deref().is_some_and(own));
         let spec = SampleSpec { train: 0, dev: 0, eval: None, eval_split: Some(arguments.split), per_class: None };
         let mut found = sample(&folder, task, &spec, 0).map_err(polder::Error::from)?;
         if let Some(run) = run.filter(|_| found.eval_split == Split::Train) {

@@ -13,7 +13,7 @@ use super::subject::Subject;
 
 #[derive(Debug, Args)]
 pub(super) struct ExportArgs {
-    /// A Hugging Face folder, a GGUF file, or a run folder (its best weights)
+    /// A Hugging Face folder, a GGUF file, a run folder (its best weights), or hf://owner/name
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// The folder (safetensors) or the .gguf file to write
@@ -25,6 +25,9 @@ pub(super) struct ExportArgs {
     /// f32, f16, bf16, or in a GGUF file q8_0 [default: as the files of a folder hold them; f32 for quantised ones]
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<WeightType>,
+    /// The base model, where MODEL is a trajectory alone and its base is not where it was
+    #[arg(long, value_name = "MODEL")]
+    base: Option<PathBuf>,
     /// Print errors only
     #[arg(long, short)]
     quiet: bool,
@@ -39,7 +42,7 @@ enum FormatArg {
 pub(super) fn run(arguments: &ExportArgs) -> Result<Ended> {
     let form = form(arguments)?;
     polder::export::check(&arguments.out, form, arguments.kind)?;
-    let subject = Subject::load(&only(&arguments.model), arguments.quiet)?;
+    let subject = Subject::load(&only(arguments), arguments.quiet)?;
     let Exported { bytes, kind, notes } =
         polder::export::export(&subject.model.loaded, &arguments.out, form, arguments.kind)?;
     for note in notes {
@@ -53,8 +56,9 @@ pub(super) fn run(arguments: &ExportArgs) -> Result<Ended> {
 }
 
 /// The arguments that name a model and leave the rest as it is.
-fn only(model: &Path) -> ModelArgs {
-    ModelArgs { model: model.to_owned(), dtype: None, max_length: None, bos: None, threads: None }
+fn only(arguments: &ExportArgs) -> ModelArgs {
+    let (model, base) = (arguments.model.clone(), arguments.base.clone());
+    ModelArgs { model, base, dtype: None, max_length: None, bos: None, threads: None }
 }
 
 /// The wanted format, which the place's name must not contradict.

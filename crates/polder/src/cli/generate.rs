@@ -21,6 +21,7 @@ pub(super) fn run(arguments: &GenerateArgs) -> Result<Ended> {
     let given = prompts(arguments)?;
     let model = ModelArgs {
         model: arguments.model.clone(),
+        base: arguments.base.clone(),
         dtype: arguments.dtype,
         max_length: arguments.max_length,
         bos: arguments.bos,

@@ -12,6 +12,7 @@ mod plan;
 mod predict;
 mod progress;
 mod prompts;
+mod publish;
 mod replay;
 mod report;
 mod reproduce;
@@ -20,6 +21,7 @@ mod sharpness;
 mod subject;
 mod theory;
 mod train;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -48,6 +50,9 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    if arguments.offline {
+        polder::hub::set_offline();
+    }
     let ended = match arguments.command {
         Command::Train(arguments) => train::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
@@ -56,6 +61,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Publish(arguments) => publish::run(&arguments),
         Command::Theory(arguments) => theory::run(&arguments),
         Command::Sharpness(arguments) => sharpness::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

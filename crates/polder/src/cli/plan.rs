@@ -11,13 +11,15 @@ use super::Ended;
 use super::args::PlanArgs;
 use super::output::print;
 use super::progress::Counter;
+use super::train::fetch;
 
 pub(super) fn run(arguments: &PlanArgs) -> Result<Ended> {
     let Some(path) = arguments.config.as_ref().filter(|_| !arguments.keys) else {
         print(keys())?;
         return Ok(Ended::Well);
     };
-    let config = Config::load(path, &arguments.sets).map_err(polder::Error::from)?;
+    let mut config = Config::load(path, &arguments.sets).map_err(polder::Error::from)?;
+    fetch(&mut config, arguments.json)?;
     let plan = Plan::new(config)?;
     let measured = if arguments.measure { Some(measure(&plan)?) } else { None };
     let agreed = match arguments.agreement {

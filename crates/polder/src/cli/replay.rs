@@ -6,15 +6,30 @@ use super::Ended;
 use super::args::ReplayArgs;
 use super::output::{print, tell};
 use super::progress::Counter;
+use super::transfer::Transfer;
 
 pub(super) fn run(arguments: &ReplayArgs) -> Result<Ended> {
-    let mut bar = Counter::new("replaying", "steps", arguments.quiet);
-    let base = arguments.base.as_ref().map(|base| polder::model::find(base)).transpose()?;
+    let mut transfer = Transfer::new(arguments.quiet);
+    let source = match polder::hub::address(&arguments.source) {
+        Some(address) => {
+            let fetched = polder::hub::trajectory(address, &mut |p| transfer.at(p))?;
+            if let Some(note) = &fetched.note {
+                tell(arguments.quiet, format!("note: {note}"));
+            }
+            fetched.path
+        }
+        None => arguments.source.clone(),
+    };
+    let given = arguments.base.as_deref();
+    let base = given.map(|base| polder::model::find_with(base, None, &mut |p| transfer.at(p))).transpose()?;
     if let Some(note) = base.as_ref().and_then(|b| b.note.as_ref()) {
         tell(arguments.quiet, format!("note: {note}"));
     }
     let base = base.map(|b| b.path);
-    let rebuilt = polder::replay::rebuild(&arguments.source, base.as_deref(), &arguments.out, &mut |step, total| {
+    polder::replay::fetch_base(&source, base.as_deref(), &mut |p| transfer.at(p))?;
+    transfer.clear();
+    let mut bar = Counter::new("replaying", "steps", arguments.quiet);
+    let rebuilt = polder::replay::rebuild(&source, base.as_deref(), &arguments.out, &mut |step, total| {
         bar.at(step, total);
     })?;
     bar.clear();

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use polder::config::Config;
-use polder::model::{Model, find};
+use polder::model::{Model, find_with};
 use polder::trainer::{set_threads, task_of};
 use polder_models::StorageType;
 use polder_tasks::{BosPolicy, Encoder, PromptTask, TaskSpec};
 
 use super::args::ModelArgs;
 use super::output::tell;
+use super::transfer::Transfer;
 
 /// A model, and what its run says where it is one.
 pub(super) struct Subject {
@@ -22,11 +23,13 @@ pub(super) struct Subject {
 impl Subject {
     /// Loads the model.
     pub(super) fn load(arguments: &ModelArgs, quiet: bool) -> Result<Self> {
-        let found = find(&arguments.model)?;
+        let mut bar = Transfer::new(quiet);
+        let found = find_with(&arguments.model, arguments.base.as_deref(), &mut |p| bar.at(p))?;
+        bar.clear();
         if let Some(note) = &found.note {
             tell(quiet, format!("note: {note}"));
         }
-        let run = if found.note.is_some() { Some(plan_of(&arguments.model)?) } else { None };
+        let run = found.run.as_deref().map(plan_of).transpose()?;
         set_threads(arguments.threads.map(usize::from));
         let dtype = match arguments.dtype {
             Some(dtype) => dtype,
@@ -75,6 +78,7 @@ pub(super) fn plan_of(run: &Path) -> Result<Config> {
         serde_json::from_str(&text).with_context(|| format!("`{}` is no plan", path.display()))?;
     if let Some(map) = json.as_object_mut() {
         map.remove("facts");
+        map.remove("published");
         // What earlier versions called it.
         if let Some(paired) = map.remove("paired") {
             map.entry("points_a_pass").or_insert_with(|| if paired == true { 2.into() } else { 1.into() });

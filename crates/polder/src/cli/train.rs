@@ -13,12 +13,14 @@ use super::Ended;
 use super::args::TrainArgs;
 use super::output::tell;
 use super::progress;
+use super::transfer::Transfer;
 
 pub(super) fn run(arguments: &TrainArgs) -> Result<Ended> {
     let stop = Stop::new().within(arguments.max_time);
     on_interrupt(&stop)?;
-    let config = Config::load(&arguments.config, &arguments.sets).map_err(polder::Error::from)?;
+    let mut config = Config::load(&arguments.config, &arguments.sets).map_err(polder::Error::from)?;
     let path = run_folder(arguments)?;
+    fetch(&mut config, arguments.quiet)?;
     let plan = Plan::new(config)?;
     // A folder that can't be used is known before any weight is read; one is made only for a plan that can be run.
     let run = if arguments.resume { RunFolder::resume(&path)? } else { RunFolder::create(&path)? };
@@ -35,6 +37,15 @@ pub(super) fn run(arguments: &TrainArgs) -> Result<Ended> {
         Err(error) => tell(arguments.quiet, format!("note: no report was written: {error}")),
     }
     Ok(ended(outcome, arguments, &path))
+}
+
+/// Fetches what the configuration names on the Hub.
+pub(super) fn fetch(config: &mut Config, quiet: bool) -> Result<()> {
+    let mut bar = Transfer::new(quiet);
+    let notes = polder::hub::pin(config, &mut |p| bar.at(p))?;
+    bar.clear();
+    notes.iter().for_each(|note| tell(quiet, format!("note: {note}")));
+    Ok(())
 }
 
 fn ended(outcome: Outcome, arguments: &TrainArgs, path: &Path) -> Ended {

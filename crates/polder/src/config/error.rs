@@ -137,7 +137,7 @@ pub enum ConfigError {
         argument: String,
     },
     /// A Hub id where a path is needed.
-    #[error("`{key}` is the Hub id {value}, which this version can't fetch{place}")]
+    #[error("`{key}` is the Hub id {value}, where a file is needed{place}")]
     HubId {
         /// The key.
         key: String,
@@ -168,7 +168,7 @@ impl ConfigError {
             }
             Self::SetForm { .. } => Some("for example `--set optimizer.sgd.lr=1e-6`".to_owned()),
             Self::HubId { .. } => {
-                Some("Hub ids come with a later version; download the repository and give its folder".to_owned())
+                Some("`model.path` and `task.data` may name the Hub; of anything else give the path".to_owned())
             }
             Self::NoDevice { .. } => Some("use device = \"cpu\" or \"auto\"".to_owned()),
             _ => None,

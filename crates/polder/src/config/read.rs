@@ -69,12 +69,12 @@ impl Source {
         }
     }
 
-    /// A path; a Hub id is refused by name.
+    /// A path; of a model and of data it may be an address on the Hub.
     pub(super) fn path(&self, key: &str) -> Result<Option<PathBuf>> {
         let Some(text) = self.text(key)? else {
             return Ok(None);
         };
-        if text.starts_with("hf://") {
+        if text.starts_with("hf://") && !["model.path", "task.data"].contains(&key) {
             return Err(ConfigError::HubId { key: key.to_owned(), value: text, place: self.place(key) });
         }
         Ok(Some(PathBuf::from(text)))

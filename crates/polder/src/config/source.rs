@@ -159,7 +159,7 @@ pub(super) fn shown(value: &toml::Value) -> String {
     if text.chars().count() <= 60 { text } else { text.chars().take(57).chain("…".chars()).collect() }
 }
 
-/// Makes a path absolute; a Hub id is left as it is, to be refused by name.
+/// Makes a path absolute; a Hub id is left as it is.
 fn resolve(name: &str, value: toml::Value, folder: &Path) -> toml::Value {
     let task_file = name == "task.name" && names_task_file(&value);
     if !task_file && find(name).is_none_or(|k| k.kind != Kind::Path) {

@@ -19,6 +19,7 @@ pub use measure::{Measured, Parts, measure};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
+use crate::hub;
 use crate::model::find;
 use crate::trainer::{TaskData, matches};
 
@@ -102,9 +103,13 @@ impl Plan {
     /// # Errors
     /// A model, tokenizer, task or data file that isn't there or can't be used; nothing trainable.
     pub fn new(mut config: Config) -> Result<Self> {
+        let fetched = hub::pin(&mut config, &mut |_| {})?;
         let found = find(&config.model.path)?;
-        config.model.path = found.path;
-        let model = inspect(&config.model.path)?;
+        let model = inspect(&found.path)?;
+        // An address stays one, with its commit: it means the same everywhere.
+        if hub::address(&config.model.path).is_none() {
+            config.model.path = found.path;
+        }
         let tokenizer = model.tokenizer.clone().ok_or(Error::NoTokenizer { path: config.model.path.clone() })?;
         let positions = model.describe().positions;
         let longest = config.max_length.map_or(positions, |longest| longest.min(positions));
@@ -113,7 +118,7 @@ impl Plan {
         let model = model_facts(&config, &model)?;
         let method = cost::MethodCost::of(&config, model.0.trainable)?;
         let cost = cost::of(&config, method, &model.1, &data, model.0.parameters);
-        let notes = found.note.into_iter().chain(data.notes.iter().cloned()).collect();
+        let notes = fetched.into_iter().chain(found.note).chain(data.notes.iter().cloned()).collect();
         let facts =
             Facts { polder: env!("CARGO_PKG_VERSION"), model: model.0, data: data_facts(&config, &data), cost, notes };
         Ok(Self { config, facts, data })

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::generation::{Question, Questions, settings_of};
 use crate::model::chat_of;
 use crate::scoring::Rule;
+use crate::hub;
 
 /// The rows of a run: drawn, labelled, encoded.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ impl TaskData {
     /// A task, data file, template or tokenizer that can't be used; a row without a label.
     pub fn prepare(config: &Config, encoder: &Encoder, about: &Inspected) -> Result<Self> {
         let task = task_of(config)?;
-        let data = config.task.data.as_ref().ok_or(Error::NoData)?;
+        let data = &hub::data(config.task.data.as_ref().ok_or(Error::NoData)?, &mut |_| {})?;
         if !data.exists() {
             return Err(Error::NoSuchData { path: data.clone() });
         }

@@ -1,12 +1,13 @@
 //! From the configuration's words to estimator, optimiser and schedule, and to the trajectory's header.
 
-use polder_optim::trajectory::{Digest, Header, Method as Entry, Moves, Origin};
+use polder_optim::trajectory::{Digest, Header, Method as Entry, Moves};
 use polder_optim::{Estimator, Optimizer, Schedule, Shape, UpdateMode, estimator_from};
 use polder_perturb::{ParamSet, Seed, direction, rounding};
 use serde_json::{Map, json};
 
 use crate::config::{self, Config};
 use crate::error::Result;
+use crate::hub;
 use crate::in_place::moves;
 use crate::trainer::TaskData;
 
@@ -61,7 +62,7 @@ impl Method {
         Ok(Header {
             polder: env!("CARGO_PKG_VERSION").to_owned(),
             base: Digest(params.digest()?),
-            model: Origin { path: config.model.path.display().to_string(), revision: None },
+            model: hub::origin(&config.model.path),
             data: data.fingerprint.clone(),
             seed: config.seed,
             steps: config.steps,
