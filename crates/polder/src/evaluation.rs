@@ -1,11 +1,16 @@
 //! Evaluation of a task: predictions, score, interval, baselines, loss and cost.
 
+mod ledger;
+mod recorded;
+
 use std::time::Instant;
 
 use polder_tasks::{
     AnswerScore, EncodedExample, Example, Interval, Metric, Normalize, answer_score, interval, majority,
     majority_answer, predict, random_baseline, statistics,
 };
+
+pub use ledger::{Answer, Key, Ledger, key_of_options, key_of_text};
 
 use crate::engine::{Counts, Engine};
 use crate::error::{Error, Result};

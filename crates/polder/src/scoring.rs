@@ -78,19 +78,44 @@ impl OptionScore {
     }
 }
 
+/// What a pass of [`score_passes`] gave.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    /// How many examples are done.
+    pub done: usize,
+    /// The numbers of the examples of this pass.
+    pub examples: &'a [usize],
+    /// The scores of all examples; empty for those that are not done.
+    pub scores: &'a [Vec<OptionScore>],
+}
+
 /// The score of every option of every example: `scores[example][option]`, in the order of the examples.
 ///
-/// Examples are sorted by length and packed into passes of `size`; each option's bits depend on its own tokens only. What
-/// all examples begin with (demonstrations, an instruction) is run once. `on_pass` hears how many examples are done and may
-/// end the evaluation.
+/// `on_pass` hears how many examples are done and may end the evaluation.
 ///
 /// # Errors
-/// An example that can't be scored; a failing pass; what `on_pass` answers.
+/// As [`score_passes`].
 pub fn score(
     engine: &Engine<'_>,
     examples: &[EncodedExample],
     size: PassSize,
     on_pass: &mut dyn FnMut(usize) -> Result<()>,
+) -> Result<Vec<Vec<OptionScore>>> {
+    score_passes(engine, examples, size, &mut |pass| on_pass(pass.done))
+}
+
+/// As [`score`], with what each pass gave.
+///
+/// Examples are sorted by length and packed into passes of `size`; each option's bits depend on its own tokens only. What
+/// all examples begin with (demonstrations, an instruction) is run once. `on_pass` may end the evaluation.
+///
+/// # Errors
+/// An example that can't be scored; a failing pass; what `on_pass` answers.
+pub fn score_passes(
+    engine: &Engine<'_>,
+    examples: &[EncodedExample],
+    size: PassSize,
+    on_pass: &mut dyn FnMut(&Pass<'_>) -> Result<()>,
 ) -> Result<Vec<Vec<OptionScore>>> {
     let common = Common::of(examples);
     let stem = match common.ids() {
@@ -122,8 +147,9 @@ pub fn score(
         for (i, spans) in order[done..done + taken].iter().zip(&packed.spans) {
             scores[*i] = spans.iter().map(|span| OptionScore::of(&log_probs[span.clone()])).collect();
         }
+        let of_pass = done..done + taken;
         done += taken;
-        on_pass(done)?;
+        on_pass(&Pass { done, examples: &order[of_pass], scores: &scores })?;
     }
     Ok(scores)
 }

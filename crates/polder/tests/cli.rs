@@ -162,6 +162,71 @@ fn several_tasks_and_missing_splits() {
 }
 
 #[test]
+fn an_evaluation_that_was_cut_off_goes_on() {
+    let place = Place::llama();
+    let (model, data, out) = (place.path("model"), place.path("data"), place.path("scores"));
+    let args = ["eval", "--model", str(&model), "--task", "sst2", "--data", str(&data), "--json", "--batch", "2"];
+    let samples = place.path("samples.jsonl");
+    let one =
+        |more: &[&str]| -> Value { serde_json::from_slice(&succeed(&[&args[..], more].concat()).stdout).unwrap() };
+    let plain = one(&["--samples", str(&samples)]);
+    let kept = ["--out", str(&out)];
+    assert_eq!(one(&[&kept[..], &["--limit", "10"]].concat())["forwards"], 5);
+    // As a process that is killed leaves it: the last line is torn.
+    let answers = out.join("answers.jsonl");
+    let text = fs::read_to_string(&answers).unwrap();
+    assert_eq!(text.lines().count(), 10);
+    fs::write(&answers, &text[..text.len() - 7]).unwrap();
+    let again = one(&kept);
+    assert_eq!(again["forwards"], 8, "nine of 24 were there: {again}");
+    assert_eq!((&again["score"], &again["loss"]), (&plain["score"], &plain["loss"]));
+    assert_eq!(fs::read_to_string(out.join("samples.jsonl")).unwrap(), fs::read_to_string(&samples).unwrap());
+    let scores = fs::read_to_string(out.join("scores.jsonl")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&scores).unwrap(), again);
+    assert_eq!(one(&kept)["forwards"], 0, "everything is known");
+    // The same rows by other weights are other questions.
+    let other = Place::opt();
+    let model = other.path("model");
+    let args = ["eval", "--model", str(&model), "--task", "sst2", "--data", str(&data), "--json", "--out", str(&out)];
+    let found: Value = serde_json::from_slice(&succeed(&args).stdout).unwrap();
+    assert!(found["forwards"].as_u64().unwrap() > 0, "{found}");
+    fs::write(&answers, "{\"key\": 3}\n").unwrap();
+    let said = fail(&args);
+    assert!(said.contains("answers.jsonl") && said.contains("line 1 is no answer"), "{said}");
+}
+
+#[test]
+fn two_models_are_compared_on_the_same_rows() {
+    let place = Place::llama();
+    let (model, data) = (place.path("model"), place.path("data"));
+    let args = ["eval", "--model", str(&model), "--task", "sst2", "--data", str(&data), "--against"];
+    let compared = |other: &str| -> (Vec<Value>, Value) {
+        let said = succeed(&[&args[..], &[other, "--json"]].concat()).stdout;
+        let mut lines: Vec<Value> = text(&said).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let last = lines.pop().unwrap();
+        (lines, last)
+    };
+    let (_, same) = compared(str(&model));
+    assert_eq!((&same["difference"], &same["equal_answers"]), (&0.0.into(), &1.0.into()), "{same}");
+    assert_eq!(same["largest_score_difference"], 0.0);
+    let other = Place::opt();
+    let (each, differ) = compared(str(&other.path("model")));
+    let scores: Vec<f64> = each.iter().map(|found| found["score"].as_f64().unwrap()).collect();
+    assert_eq!(scores.len(), 2);
+    let difference = differ["difference"].as_f64().unwrap();
+    assert!((difference - (scores[0] - scores[1])).abs() < 1e-12, "{differ}");
+    let of = |key: &str| differ[key].as_u64().unwrap() as f64;
+    assert!((difference - (of("only_model") - of("only_against")) / 24.0).abs() < 1e-12, "{differ}");
+    assert!(differ["largest_score_difference"].as_f64().unwrap() > 0.0);
+    let copa = place.path("copa");
+    let tasks = ["--task", "copa", "--data", str(&data), "--data", str(&copa)];
+    let said = succeed(&[&args[..], &[str(&model)], &tasks].concat()).stdout;
+    let said = text(&said);
+    assert_eq!(said.matches("majority   random").count(), 2, "a table for each model: {said}");
+    assert!(said.contains("equal answers 100.0 %"), "{said}");
+}
+
+#[test]
 fn predictions_of_rows_and_of_typed_text() {
     let place = Place::llama();
     let (model, rows) = (place.path("model"), place.path("rows.jsonl"));

@@ -93,7 +93,7 @@ pub(super) struct PlanArgs {
 }
 
 /// The model and task that `eval` and `predict` share.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct ModelArgs {
     /// A Hugging Face folder, a GGUF file, a run folder (its best weights), a folder with a trajectory alone, or any of
     /// these on the Hub: hf://owner/name[@revision][/path]
@@ -116,7 +116,7 @@ pub(super) struct ModelArgs {
     pub(super) threads: Option<u16>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct EvalArgs {
     #[command(flatten)]
     pub(super) model: ModelArgs,
@@ -145,12 +145,19 @@ pub(super) struct EvalArgs {
     /// Choose options by how much likelier the prompt makes them than a prompt without content does
     #[arg(long)]
     pub(super) calibrate: bool,
+    /// Ask this model the same, and say how the first differs from it: the paired difference with its interval
+    #[arg(long, value_name = "MODEL")]
+    pub(super) against: Option<PathBuf>,
     /// Print one JSON object a task
     #[arg(long)]
     pub(super) json: bool,
     /// Write one JSON line an example
     #[arg(long, value_name = "FILE")]
     pub(super) samples: Option<PathBuf>,
+    /// A folder that keeps every answer as it comes, so that the same command goes on where it was cut off; with scores.jsonl
+    /// and samples.jsonl at the end
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
     /// Print results only
     #[arg(long, short)]
     pub(super) quiet: bool,

@@ -1,0 +1,112 @@
+//! A model's answers to the rows of a task.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use polder::calibration::{content_free, score_content_free};
+use polder::evaluation::{Evaluated, Ledger};
+use polder::generation::{Question, settings_of};
+use polder::scoring::{PassSize, Rule};
+use polder_tasks::{EncodedExample, Encoder, Example, Task};
+
+use super::super::args::EvalArgs;
+use super::super::output::tell;
+use super::super::progress::Counter;
+use super::super::subject::Subject;
+use super::rows::Work;
+
+/// What a model answered to the rows of a task.
+pub(super) struct Asked {
+    pub(super) found: Evaluated,
+    /// The texts that it wrote, where the task asks for texts.
+    pub(super) texts: Vec<String>,
+}
+
+/// Who is asked: a model, what encodes for it, the digest of its weights where answers are kept.
+pub(super) struct Askable<'a> {
+    pub(super) subject: &'a Subject,
+    pub(super) encoder: Encoder,
+    pub(super) weights: [u8; 32],
+}
+
+impl<'a> Askable<'a> {
+    pub(super) fn new(subject: &'a Subject, ledger: &Ledger, arguments: &EvalArgs) -> Result<Self> {
+        let encoder = subject.encoder(&arguments.model)?;
+        let digest = || subject.model.loaded.params.digest().map_err(polder::Error::from);
+        let weights = if ledger.is_kept() { digest()? } else { [0; 32] };
+        Ok(Self { subject, encoder, weights })
+    }
+
+    /// Asks, but for what the ledger knows.
+    pub(super) fn ask(&self, work: &Work, ledger: &mut Ledger, arguments: &EvalArgs) -> Result<Asked> {
+        let mut bar = Counter::new(work.task.name(), "examples", arguments.quiet);
+        let total = work.examples.len() as u64;
+        let mut on_done = |done: usize| {
+            bar.at(done as u64, total);
+            Ok(())
+        };
+        if work.task.metric().of_texts() {
+            self.texts(work, ledger, arguments, &mut on_done)
+        } else {
+            self.options(work, ledger, arguments, &mut on_done)
+        }
+    }
+
+    fn options(
+        &self,
+        work: &Work,
+        ledger: &mut Ledger,
+        arguments: &EvalArgs,
+        on_done: &mut dyn FnMut(usize) -> polder::Result<()>,
+    ) -> Result<Asked> {
+        let examples = encode(&self.encoder, &work.examples, arguments.quiet)?;
+        let free = match arguments.calibrate {
+            true => Some(content_free(&self.encoder, &work.task, &work.examples)?),
+            false => None,
+        };
+        let (engine, start) = (self.subject.model.engine(), Instant::now());
+        let size = arguments.batch.map_or_else(PassSize::default, |n| PassSize::Examples(n as usize));
+        let scores = ledger.scores(&engine, &self.weights, &examples, size, on_done)?;
+        let free = free.map(|free| score_content_free(&engine, &free, size, &mut |_| Ok(()))).transpose()?;
+        let seconds = start.elapsed().as_secs_f64();
+        let rule = Rule::of(&work.task);
+        let found = Evaluated::of(&examples, scores, free.as_deref(), rule, engine.counts(), seconds)?;
+        Ok(Asked { found, texts: Vec::new() })
+    }
+
+    fn texts(
+        &self,
+        work: &Work,
+        ledger: &mut Ledger,
+        arguments: &EvalArgs,
+        on_done: &mut dyn FnMut(usize) -> polder::Result<()>,
+    ) -> Result<Asked> {
+        let name = work.task.name();
+        ensure!(!arguments.calibrate, "task `{name}` has no options that `--calibrate` could compare");
+        let model = &self.subject.model;
+        let mut settings = settings_of(&work.task, model.loaded.end_ids(), self.encoder.max_length());
+        if let Some(batch) = arguments.batch {
+            settings.batch = batch as usize;
+        }
+        let question = |example: &Example| Question::of(&self.encoder, example, settings.max_new_tokens);
+        let prompts: Vec<Vec<u32>> =
+            work.examples.iter().map(|e| question(e).map(|q| q.ids)).collect::<Result<_, _>>()?;
+        let (engine, start) = (model.engine(), Instant::now());
+        let tokenizer = self.encoder.tokenizer();
+        let texts = ledger.texts(&engine, &self.weights, tokenizer, &prompts, &settings, on_done)?;
+        let seconds = start.elapsed().as_secs_f64();
+        let found = Evaluated::of_texts(&work.examples, &texts, work.task.metric(), engine.counts(), seconds)?;
+        Ok(Asked { found, texts })
+    }
+}
+
+/// Token ids; says how many examples were cut.
+pub(in crate::cli) fn encode(encoder: &Encoder, examples: &[Example], quiet: bool) -> Result<Vec<EncodedExample>> {
+    let encoded: Vec<EncodedExample> =
+        examples.iter().map(|e| encoder.encode(e)).collect::<Result<_, _>>().map_err(polder::Error::from)?;
+    let cut = encoded.iter().filter(|e| e.cut > 0).count();
+    if cut > 0 {
+        tell(quiet, format!("note: {cut} examples were cut to {} tokens, at the front", encoder.max_length()));
+    }
+    Ok(encoded)
+}
