@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use polder_tasks::data::task_folder;
-use polder_tasks::{LossKind, Metric, Row, Task, builtin, names};
+use polder_tasks::{LossKind, Metric, Row, Task, TaskSpec, builtin, names};
 use serde::Deserialize;
 
 /// A row and what its task makes of it.
@@ -108,4 +108,21 @@ fn a_task_finds_its_folder_among_several() {
     let own = folder("drop");
     assert_eq!(task_folder(root.path(), &task("drop")), own, "its own name goes first");
     assert_eq!(task_folder(root.path(), &task("rte")), root.path());
+}
+
+#[test]
+fn the_page_lists_every_task_and_its_examples_compile() {
+    let page = include_str!("../TASKS.md");
+    for name in names() {
+        let line = page.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        let line = line.unwrap_or_else(|| panic!("{name} is not in TASKS.md"));
+        assert!(line.contains(&format!("| {} ", task(name).metric())), "{line}");
+        assert!(line.contains(&format!("| {} |", task(name).loss())), "{line}");
+    }
+    let blocks = page.split("```").filter_map(|part| part.strip_prefix("toml\n"));
+    let tasks: Vec<&str> = blocks.filter(|block| block.starts_with("name = ")).collect();
+    assert_eq!(tasks.len(), 4);
+    for block in tasks {
+        TaskSpec::from_toml(block, "TASKS.md").unwrap().compile().unwrap_or_else(|e| panic!("{e}\n{block}"));
+    }
 }

@@ -2,12 +2,12 @@
 
 mod ledger;
 mod recorded;
+mod texts;
 
 use std::time::Instant;
 
 use polder_tasks::{
-    AnswerScore, EncodedExample, Example, Interval, Metric, Normalize, answer_score, interval, majority,
-    majority_answer, predict, random_baseline, statistics,
+    AnswerScore, EncodedExample, Interval, Metric, Normalize, interval, majority, predict, random_baseline,
 };
 
 pub use ledger::{Answer, Key, Ledger, key_of_options, key_of_text};
@@ -125,51 +125,6 @@ impl Evaluated {
         })
     }
 
-    /// What generated texts say of examples with accepted answers, scored by `metric` ([`Metric::F1`] where that scores no
-    /// texts); `cost` and `seconds` are what it took to generate them.
-    ///
-    /// # Errors
-    /// No examples; one without an accepted answer; another number of texts.
-    pub fn of_texts(
-        examples: &[Example],
-        texts: &[String],
-        metric: Metric,
-        cost: Counts,
-        seconds: f64,
-    ) -> Result<Self> {
-        if examples.len() != texts.len() {
-            return Err(polder_tasks::Error::Unpaired { first: examples.len(), second: texts.len() }.into());
-        }
-        if examples.is_empty() || examples.iter().any(|example| example.answers.is_empty()) {
-            return Err(Error::NoGold);
-        }
-        let metric = if metric.of_texts() { metric } else { Metric::F1 };
-        let answers: Vec<AnswerScore> =
-            examples.iter().zip(texts).map(|(example, text)| answer_score(text, &example.answers)).collect();
-        let marks: Vec<f64> = answers.iter().filter_map(|answer| metric.of_answer(*answer)).collect();
-        let accepted: Vec<&[String]> = examples.iter().map(|example| example.answers.as_slice()).collect();
-        let mean = |of: fn(&AnswerScore) -> f64| answers.iter().map(of).sum::<f64>() / answers.len() as f64;
-        Ok(Self {
-            metric,
-            score: marks.iter().sum::<f64>() / marks.len() as f64,
-            interval: statistics::bootstrap_mean(&marks, 0),
-            majority: majority_answer(metric, &accepted),
-            random: None,
-            n: examples.len(),
-            loss: f64::NAN,
-            seconds,
-            forwards: cost.passes,
-            sequences: cost.sequences,
-            tokens: cost.tokens,
-            others: vec![("f1", mean(|a| a.f1)), ("exact_match", mean(|a| a.exact))],
-            scores: Vec::new(),
-            values: Vec::new(),
-            predictions: Vec::new(),
-            marks,
-            answers,
-        })
-    }
-
     /// The same predictions, scored by another metric; `None` where that needs no predictions.
     pub fn score_by(&self, metric: Metric, examples: &[EncodedExample]) -> Option<f64> {
         metric.score(&pairs(examples, &self.predictions))
@@ -258,3 +213,6 @@ impl std::fmt::Display for Evaluated {
         write!(f, "{} tokens in {:.2} s ({rate:.0} tokens/s)", self.tokens, self.seconds)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use polder::scoring::prediction;
-use polder::scoring::{OptionScore, PassSize, score};
-use polder_tasks::{Drawn, Example, PromptTask, Row, Task, probabilities, typed_row};
+use polder::scoring::{PassSize, score, values};
+use polder_tasks::{Drawn, Example, PromptTask, Row, Task, predict, probabilities, typed_row};
 use serde_json::{Value, json};
 
 use super::Ended;
@@ -34,8 +33,9 @@ pub(super) fn run(arguments: &PredictArgs) -> Result<Ended> {
     }
     let encoded = encode(&subject.encoder(&arguments.model)?, &examples, false)?;
     let scores = score(&subject.model.engine(), &encoded, PassSize::default(), &mut |_| Ok(()))?;
-    for ((row, example), scores) in rows.iter().zip(&examples).zip(&scores) {
-        print(if arguments.json { line(&task, row, example, scores).to_string() } else { words(example, scores) })?;
+    for (((row, example), encoded), scores) in rows.iter().zip(&examples).zip(&encoded).zip(&scores) {
+        let values = values(task.normalize(), encoded, scores);
+        print(if arguments.json { line(&task, row, example, &values).to_string() } else { words(example, &values) })?;
     }
     Ok(Ended::Well)
 }
@@ -74,32 +74,27 @@ fn fields(fields: &[String]) -> Result<Row> {
     Ok(row)
 }
 
-fn means(scores: &[OptionScore]) -> Vec<f64> {
-    scores.iter().map(OptionScore::mean).collect()
-}
-
-fn line(task: &PromptTask, row: &Drawn, example: &Example, scores: &[OptionScore]) -> Value {
-    let best = prediction(scores);
+fn line(task: &PromptTask, row: &Drawn, example: &Example, values: &[f64]) -> Value {
+    let best = predict(values);
     json!({
         "task": task.name(),
         "idx": idx(row, example),
         "prompt": example.prompt,
         "options": example.options,
-        "scores": means(scores),
-        "probabilities": probabilities(&means(scores)),
+        "scores": values,
+        "probabilities": probabilities(values),
         "prediction": best,
-        "answer": best.and_then(|best| example.option_name(best)),
+        "answer": example.option_name(best),
     })
 }
 
-fn words(example: &Example, scores: &[OptionScore]) -> String {
-    let best = prediction(scores);
-    let each: Vec<String> = probabilities(&means(scores))
+fn words(example: &Example, values: &[f64]) -> String {
+    let each: Vec<String> = probabilities(values)
         .iter()
         .enumerate()
         .map(|(option, p)| format!("{} {:.1} %", example.option_name(option).unwrap_or_default(), 100.0 * p))
         .collect();
-    let answer = best.and_then(|best| example.option_name(best)).unwrap_or_default();
+    let answer = example.option_name(predict(values)).unwrap_or_default();
     format!("{}\t{answer}\t({})", example.idx, each.join(", "))
 }
 

@@ -1,0 +1,90 @@
+//! Demonstrations and calibration on the command line, on a tiny model.
+
+mod fixture;
+
+use std::fs;
+
+use fixture::{Place, fail, str, succeed, text};
+use serde_json::Value;
+
+/// The object that `polder eval --json` prints, and the lines of its samples.
+fn evaluated(place: &Place, task: &str, data: &str, more: &[&str]) -> (Value, Vec<Value>) {
+    let (model, data, samples) = (place.path("model"), place.path(data), place.path("samples.jsonl"));
+    let args = ["eval", "--model", str(&model), "--task", task, "--data", str(&data), "--json"];
+    let out = succeed(&[&args[..], &["--samples", str(&samples)], more].concat());
+    let lines = fs::read_to_string(&samples).unwrap();
+    let lines = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    (serde_json::from_slice(&out.stdout).unwrap(), lines)
+}
+
+fn scores(lines: &[Value]) -> Vec<Vec<f64>> {
+    let of = |line: &Value| line["scores"].as_array().unwrap().iter().filter_map(Value::as_f64).collect();
+    lines.iter().map(of).collect()
+}
+
+#[test]
+fn demonstrations_are_the_same_for_all_and_run_once() {
+    let place = Place::llama();
+    let (found, lines) = evaluated(&place, "sst2", "data", &["--shots", "2", "--batch", "24"]);
+    assert_eq!((found["shots"].as_u64(), found["n"].as_u64()), (Some(2), Some(24)));
+    let prompt = |line: &Value| line["prompt"].as_str().unwrap().to_owned();
+    let front = |line: &Value| prompt(line).split("\n\n").take(2).map(str::to_owned).collect::<Vec<_>>();
+    let first = front(&lines[0]);
+    assert!(
+        first.iter().all(|shot| shot.ends_with(" It was great") || shot.ends_with(" It was terrible")),
+        "{first:?}"
+    );
+    assert!(lines.iter().all(|line| front(line) == first && prompt(line).ends_with(" It was")));
+    // Every word is a token. What all prompts begin with is run once for all examples, however many passes these take.
+    let words: Vec<Vec<String>> =
+        lines.iter().map(|line| prompt(line).split_whitespace().map(str::to_owned).collect()).collect();
+    let same = |other: &Vec<String>| words[0].iter().zip(other).take_while(|(a, b)| a == b).count();
+    let stem = words.iter().skip(1).map(same).min().unwrap();
+    assert!(stem >= first.iter().map(|shot| shot.split_whitespace().count()).sum());
+    let tokens = |found: &Value| found["tokens"].as_u64().unwrap() as usize;
+    let needed = stem + words.iter().map(|words| words.len() - stem).sum::<usize>();
+    assert!((needed..=needed + 1).contains(&tokens(&found)), "{needed} without BOS, {found}");
+    let (again, same) = evaluated(&place, "sst2", "data", &["--shots", "2", "--batch", "5"]);
+    assert_eq!((tokens(&again), scores(&same)), (tokens(&found), scores(&lines)));
+    // Another seed draws others; more than there are is an error that says how many there are.
+    let (_, other) = evaluated(&place, "sst2", "data", &["--shots", "2", "--shots-seed", "1"]);
+    assert_ne!(front(&other[0]), first);
+    let (model, data) = (place.path("model"), place.path("data"));
+    let args = ["eval", "--model", str(&model), "--task", "sst2", "--data", str(&data), "--shots", "61"];
+    let said = fail(&args);
+    assert!(said.contains("60 rows"), "{said}");
+}
+
+#[test]
+fn rows_that_demonstrate_are_left_out_of_the_train_split() {
+    let place = Place::llama();
+    let (model, data) = (place.path("model"), place.path("data"));
+    let args = ["eval", "--model", str(&model), "--task", "sst2", "--data", str(&data), "--split", "train"];
+    let out = succeed(&[&args[..], &["--shots", "2", "--json"]].concat());
+    assert_eq!(serde_json::from_slice::<Value>(&out.stdout).unwrap()["n"], 58);
+    assert!(text(&out.stderr).contains("2 of these rows are demonstrations"), "{}", text(&out.stderr));
+}
+
+#[test]
+fn calibration_takes_off_the_same_for_the_same_options() {
+    let place = Place::opt();
+    let (plain, before) = evaluated(&place, "sst2", "data", &[]);
+    let (found, after) = evaluated(&place, "sst2", "data", &["--calibrate"]);
+    assert_eq!((found["calibrated"].as_bool(), &found["loss"]), (Some(true), &plain["loss"]));
+    assert_eq!(found["others"]["acc"], plain["others"]["acc"]);
+    // One prompt without content and two words: what is taken off is the same for all rows.
+    let (before, after) = (scores(&before), scores(&after));
+    for option in 0..2 {
+        let off = |row: usize| before[row][option] - after[row][option];
+        assert!(off(0) < 0.0 && (1..24).all(|row| (off(row) - off(0)).abs() < 1e-9));
+    }
+    let cost = |found: &Value| found["tokens"].as_u64().unwrap();
+    assert!(cost(&found) - cost(&plain) <= 8, "it is run once for all rows");
+    let (found, _) = evaluated(&place, "copa", "copa", &["--calibrate", "--shots", "1"]);
+    assert_eq!(found["n"], 12);
+    let own = place.path("own.toml");
+    fs::write(&own, "name = 'own'\nprompt = '{{ sentence }}'\noptions = ['bad', 'good']\nlabel = 'label'").unwrap();
+    let (model, data) = (place.path("model"), place.path("data"));
+    let said = fail(&["eval", "--model", str(&model), "--task", str(&own), "--data", str(&data), "--calibrate"]);
+    assert!(said.contains("`own`") && said.contains("hint: give it one"), "{said}");
+}
