@@ -117,3 +117,32 @@ fn what_does_not_fit_a_cache_is_refused_and_changes_nothing() {
     assert!(matches!(Cache::new(&about, at.as_ref(), 0, 1 << 20, 1 << 20), Err(Error::CacheSize { .. })));
     assert_eq!(Cache::bytes(&about, 2, 2, 5), Some(12 * 2 * 24 * 2 * 4));
 }
+
+/// Prompts of every variant, side by side in one cache, continued as `golden/make_generated.py` had it done.
+#[test]
+fn greedy_continuations_are_those_of_transformers() {
+    let golden_file = include_str!("../golden/generated.json");
+    let all: serde_json::Value = serde_json::from_str(golden_file).unwrap();
+    let ids = |value: &serde_json::Value| -> Vec<u32> {
+        value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
+    };
+    for name in variants() {
+        let (golden, cases) = (golden(&name), all[&name].as_array().unwrap());
+        let (points, model) = (Points::plain(), golden.model.as_ref());
+        let at = reader("cpu", &golden.params, &points);
+        let mut cache = Cache::new(&model.describe(), at.as_ref(), 0, cases.len(), 28).unwrap();
+        let mut given: Vec<Vec<u32>> = cases.iter().map(|case| ids(&case["prompt"])).collect();
+        let mut found = vec![Vec::new(); cases.len()];
+        for _ in 0..11 {
+            let parts: Vec<(usize, &[u32])> = given.iter().map(Vec::as_slice).enumerate().collect();
+            let next = cache.extend(model, at.as_ref(), &parts, false).unwrap();
+            given = next.iter().map(|next| vec![next.token]).collect();
+            found.iter_mut().zip(next).for_each(|(found, next)| found.push(next.token));
+        }
+        for (case, found) in cases.iter().zip(&found) {
+            // Logits agree to some 1e-5; a lead that is smaller decides nothing.
+            assert!(case["lead"].as_f64().unwrap() > 1e-4, "{name}: choose other prompts");
+            assert_eq!(*found, ids(&case["new"]), "{name}");
+        }
+    }
+}
