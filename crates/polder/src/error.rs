@@ -295,7 +295,9 @@ pub enum Error {
         path: PathBuf,
     },
     /// A type of weights that a folder of safetensors does not have.
-    #[error("a folder of safetensors holds no `{kind}`\nhint: f32, f16 and bf16 are held; for `{kind}` let the name of a file end in .gguf")]
+    #[error(
+        "a folder of safetensors holds no `{kind}`\nhint: f32, f16 and bf16 are held; for `{kind}` let the name of a file end in .gguf"
+    )]
     ExportType {
         /// The type.
         kind: String,

@@ -13,7 +13,7 @@ use serde_json::Value;
 fn help_goes_to_stdout_and_wrong_usage_exits_with_2() {
     let out = succeed(&["--help"]);
     let said = text(&out.stdout);
-    for word in ["train", "plan", "eval", "predict", "replay", "report"] {
+    for word in ["train", "plan", "eval", "predict", "replay", "export", "report"] {
         assert!(said.contains(word), "{said}");
         assert!(text(&succeed(&[word, "--help"]).stdout).contains("Usage: polder"), "{word}");
     }

@@ -78,7 +78,8 @@ fn whole(text: &str) -> Option<i64> {
 /// A decimal number as it would be written again, so that `3.50` stays the text that a prompt shows.
 fn decimal(text: &str) -> Option<f64> {
     let x = text.parse::<f64>().ok().filter(|x| x.is_finite())?;
-    (Value::from(x).to_string() == text).then_some(x)
+    let written = Value::from(x).to_string();
+    (written == text).then_some(x)
 }
 
 /// pandas' spellings.

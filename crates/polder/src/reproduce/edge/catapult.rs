@@ -16,12 +16,14 @@ pub(in crate::reproduce) const EXPERIMENT: Experiment = Experiment {
     name: "catapult",
     about: "a step size that is raised at the edge throws the run to a smaller trace, from where it climbs to the new edge",
     source: "Song et al., arXiv 2604.14669, Figure 3",
-    seconds: (3.0, 110.0),
+    seconds: (3.0, 120.0),
     run,
 };
 
 /// From which step on which step size, with the edges 500, 400 and 333.
-const STAIRS: [(u64, f64); 3] = [(0, 0.004), (120_000, 0.005), (220_000, 0.006)];
+///
+/// After the first change the trace falls to 0.7 of the new edge; 100,000 steps later it was still climbing, at 0.95.
+const STAIRS: [(u64, f64); 3] = [(0, 0.004), (120_000, 0.005), (260_000, 0.006)];
 /// How many steps before a change the run is taken to have settled.
 const SETTLED: u64 = 20_000;
 /// The same in the short form, from a sharp start.
@@ -33,7 +35,7 @@ fn run(request: &Request, heard: &mut dyn FnMut(&Progress)) -> Result<Outcome> {
     let mut found = Outcome::default();
     let (start, stairs, steps, readings, mark) = match request.short {
         true => (problem.sharp(450)?, SHORT.to_vec(), 6_000, 24, "sharp start"),
-        false => (problem.start.clone(), STAIRS.to_vec(), 320_000, 160, ""),
+        false => (problem.start.clone(), STAIRS.to_vec(), 340_000, 170, ""),
     };
     let mut course = Course { mark, ..Course::new(Method::Descent, 1.0, steps, readings) };
     course.rates.clone_from(&stairs);

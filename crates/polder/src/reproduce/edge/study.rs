@@ -101,9 +101,27 @@ pub(super) fn two_sides(beyond: &Track, within: &Track) -> Result<[Check; 4]> {
     let up = f64::INFINITY;
     Ok([
         Check::between(start(beyond), at(beyond), "above 1, made so by gradients: not stable", BELOW_THE_EDGE, up),
-        Check::between(loss(beyond), grown(beyond), "grows (theory of section 3)", 3.0, up),
-        Check::between(start(within), at(within), "below the band's lower end: stable", 0.0, most),
-        Check::between(loss(within), grown(within), "does not grow (theory of section 3)", 0.0, 1.1),
+        Check::between(
+            loss(beyond),
+            grown(beyond),
+            "grows: the step is beyond the critical one (Theorems 1 and 2)",
+            3.0,
+            up,
+        ),
+        Check::between(
+            start(within),
+            at(within),
+            "below the lower end of the band of Theorems 1 and 2: stable",
+            0.0,
+            most,
+        ),
+        Check::between(
+            loss(within),
+            grown(within),
+            "does not grow: the step is below the critical one (Theorems 1 and 2)",
+            0.0,
+            1.1,
+        ),
     ])
 }
 

@@ -3,6 +3,7 @@
 mod barrier;
 mod bias;
 mod figures;
+mod floor;
 mod gradient;
 mod regulariser;
 mod sphere;
