@@ -280,3 +280,29 @@ fn what_goes_wrong_names_the_repository_and_the_remedy() {
     assert!(said.contains("no repository `datasets/o/none`"), "{said}");
     assert!(Path::new(&home.path("run")).exists());
 }
+
+/// Needs POLDER_TEST_PYTHON: a python with torch and transformers.
+#[test]
+fn transformers_loads_what_is_published() {
+    let Some(python) = std::env::var_os("POLDER_TEST_PYTHON") else {
+        println!("skipped: POLDER_TEST_PYTHON names no python with transformers");
+        return;
+    };
+    let home = Home::new();
+    let run = home.train("hf://o/base", "run");
+    home.succeed(&["publish", str(&run), "polder/both"]);
+    // As it was rebuilt from the trajectory alone, too.
+    home.succeed(&["replay", "hf://polder/both", "--out", "again"]);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/published.py");
+    for folder in [run.join("best"), home.path("again")] {
+        let mut command = std::process::Command::new(&python);
+        command.arg(&script).args([&home.server.endpoint(), "polder/both"]).arg(&folder);
+        command.env("HF_HOME", home.path("python")).env("HF_TOKEN", TOKEN).env("NO_PROXY", "127.0.0.1,localhost");
+        let out = command.output().unwrap();
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        let said: Value = serde_json::from_slice(&out.stdout).unwrap();
+        // The same code with the same weights: the same bits.
+        assert_eq!(said["difference"], 0.0, "{said}");
+        assert!(said["largest"].as_f64().unwrap() > 0.01 && said["tokens"] == true, "{said}");
+    }
+}
