@@ -35,6 +35,11 @@ impl Content {
         git(format!("version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize {size}\n").as_bytes())
     }
 
+    /// The content's own name: git's, or SHA-256 where it is stored as a large file.
+    pub(crate) fn oid(&self) -> String {
+        if self.large { sha256(&self.bytes) } else { self.blob() }
+    }
+
     /// As a listing shows it.
     pub(crate) fn entry(&self, path: &str) -> Value {
         let mut entry = json!({ "type": "file", "path": path, "size": self.bytes.len(), "oid": self.blob() });

@@ -98,7 +98,7 @@ fn preupload(request: &Request, repo: &Repo, place: &Place<'_>, large_from: usiz
         let size = file["size"].as_u64().unwrap_or(0) as usize;
         let large = LARGE.iter().any(|end| path.ends_with(end)) || (large_from > 0 && size >= large_from);
         let mode = if large { "lfs" } else { "regular" };
-        json!({ "path": path, "uploadMode": mode, "shouldIgnore": false, "oid": there.get(path).map(Content::blob) })
+        json!({ "path": path, "uploadMode": mode, "shouldIgnore": false, "oid": there.get(path).map(Content::oid) })
     };
     let files: Vec<Value> = body["files"].as_array().into_iter().flatten().map(mode).collect();
     Ok(Answer::json(&json!({ "files": files })))

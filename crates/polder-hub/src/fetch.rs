@@ -91,10 +91,10 @@ impl Hub {
             return Ok(found);
         }
         if self.http.settings.offline {
-            return self.from_cache(address, revision, &place, choose);
+            return self.cached(address, revision, &place, choose);
         }
         match self.online(address, revision, &place, choose, watch) {
-            Err(error) if error.is_unreachable() => match self.from_cache(address, revision, &place, choose) {
+            Err(error) if error.is_unreachable() => match self.cached(address, revision, &place, choose) {
                 Ok(mut found) => {
                     let (why, commit) = (error.to_string(), &found.commit);
                     let why = why.lines().next().unwrap_or_default();
@@ -133,7 +133,7 @@ impl Hub {
         Ok(Fetched { folder: place.snapshot(&commit), commit, files: chosen, note: None })
     }
 
-    fn from_cache(&self, address: &Address, revision: &str, place: &Place, choose: &Choose<'_>) -> Result<Fetched> {
+    fn cached(&self, address: &Address, revision: &str, place: &Place, choose: &Choose<'_>) -> Result<Fetched> {
         let repo = Address { inside: None, ..address.at(revision) }.to_string();
         let cache = self.http.settings.cache.clone();
         let missing = |missing: String| Error::Offline { repo: repo.clone(), missing, cache: cache.clone() };

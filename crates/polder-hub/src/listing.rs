@@ -66,7 +66,8 @@ pub(crate) fn commit(http: &Http, address: &Address, revision: &str) -> Result<S
 pub(crate) fn license(http: &Http, address: &Address, revision: &str) -> Result<Option<String>> {
     let json = info(http, address, revision)?;
     let named = json.get("cardData").and_then(|card| card.get("license")).and_then(Value::as_str);
-    let plain = |text: &&str| text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    let plain =
+        |text: &&str| text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
     Ok(named.filter(plain).map(str::to_owned))
 }
 

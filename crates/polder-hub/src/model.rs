@@ -79,11 +79,7 @@ impl Hub {
         let place = choose(address, &names)?.place;
         // Joining nothing would leave a `/` behind.
         let path = place.as_ref().map_or_else(|| fetched.folder.clone(), |place| fetched.folder.join(place));
-        Ok(FetchedModel {
-            path,
-            address: Address { inside: place, ..address.at(&fetched.commit) },
-            note: fetched.note,
-        })
+        Ok(FetchedModel { path, address: Address { inside: place, ..address.at(&fetched.commit) }, note: fetched.note })
     }
 }
 

@@ -190,7 +190,9 @@ pub enum Error {
     #[error(transparent)]
     Hub(Box<polder_hub::Error>),
     /// A Hub id in a build without the Hub.
-    #[error("`{address}` is on the Hub, which this build can't reach\nhint: build with the feature `hub`, or download it and give its folder")]
+    #[error(
+        "`{address}` is on the Hub, which this build can't reach\nhint: build with the feature `hub`, or download it and give its folder"
+    )]
     NoHub {
         /// The address.
         address: String,

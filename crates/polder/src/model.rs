@@ -77,7 +77,10 @@ fn from_trajectory(path: &Path, base: Option<&Path>, has_plan: bool, watch: &mut
     match hub::rebuilt(path, base, watch) {
         Ok(weights) => {
             let shown = path.display();
-            let note = format!("`{shown}` holds a trajectory alone; its weights were rebuilt from the base, in `{}`", weights.display());
+            let note = format!(
+                "`{shown}` holds a trajectory alone; its weights were rebuilt from the base, in `{}`",
+                weights.display()
+            );
             Ok(Found { path: weights, note: Some(note), run })
         }
         Err(Error::NotEnded { .. }) => Err(Error::RunWithoutWeights { path: path.to_owned() }),

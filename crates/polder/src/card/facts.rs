@@ -60,8 +60,7 @@ impl Facts {
     pub fn read(run: &Path, step: u64) -> Result<Self> {
         let path = run.join("plan.json");
         let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-        let plan: Value =
-            serde_json::from_slice(&bytes).map_err(|e| Error::Damaged { path, reason: e.to_string() })?;
+        let plan: Value = serde_json::from_slice(&bytes).map_err(|e| Error::Damaged { path, reason: e.to_string() })?;
         let log = Trajectory::open(run.join("trajectory"))?;
         let mut facts = Self {
             header: log.header().clone(),

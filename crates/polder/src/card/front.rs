@@ -1,7 +1,7 @@
 //! The card's header, which the Hub reads.
 
-use super::facts::{Facts, Score};
 use super::About;
+use super::facts::{Facts, Score};
 
 /// YAML between `---` lines: base_model, datasets, library_name, license, tags, model-index.
 pub(super) fn matter(facts: &Facts, about: &About<'_>) -> String {

@@ -99,7 +99,10 @@ fn training(facts: &Facts) -> String {
         "| --- | --- |".to_owned(),
         line("steps", &of(facts.step, facts.steps)),
         line("batch", &plan("/facts/data/batch")),
-        line("training rows", &format!("{} ({} to choose the weights)", plan("/facts/data/train"), plan("/facts/data/dev"))),
+        line(
+            "training rows",
+            &format!("{} ({} to choose the weights)", plan("/facts/data/train"), plan("/facts/data/dev")),
+        ),
         line("estimator", &format!("{} {}", header.estimator.name, settings(&header.estimator.settings))),
         line("optimiser", &format!("{} {}", header.optimizer.name, settings(&header.optimizer.settings))),
         line("schedule", &settings(&header.schedule)),
@@ -128,7 +131,11 @@ fn line(name: &str, value: &str) -> String {
 }
 
 fn of(step: u64, steps: u64) -> String {
-    if step == steps { step.to_string() } else { format!("{step} of {steps}, those with the best score on the dev rows") }
+    if step == steps {
+        step.to_string()
+    } else {
+        format!("{step} of {steps}, those with the best score on the dev rows")
+    }
 }
 
 fn memory(facts: &Facts) -> Option<String> {
@@ -172,7 +179,8 @@ fn rebuilding(facts: &Facts, about: &About<'_>) -> String {
     };
     let evaluate = if about.what.has_weights() { "" } else { "polder eval --model hf://ID --task TASK --data DATA\n" };
     let task = facts.text("/facts/data/task").unwrap_or("TASK");
-    let commands = format!("polder replay hf://ID{base} --out rebuilt\n{evaluate}").replace("ID", about.id).replace("TASK", task);
+    let commands =
+        format!("polder replay hf://ID{base} --out rebuilt\n{evaluate}").replace("ID", about.id).replace("TASK", task);
     format!(
         "## Rebuild it\n\n```sh\n{commands}```\n\n{what} Its weights must have the hash `{}` (BLAKE3, as {}); the rebuilt \
          ones are compared with the hash in the trajectory or in `plan.json`. It takes memory for one copy of the weights \

@@ -29,7 +29,10 @@ fn request<'a>(arguments: &'a PublishArgs, base: Option<&'a str>, license: Optio
 fn listed(arguments: &PublishArgs, prepared: &Prepared) -> Result<Ended> {
     prepared.notes.iter().for_each(|note| tell(arguments.quiet, format!("note: {note}")));
     if arguments.license.is_none() {
-        tell(arguments.quiet, "note: the licence is read from the base's card when it is published; --license names one");
+        tell(
+            arguments.quiet,
+            "note: the licence is read from the base's card when it is published; --license names one",
+        );
     }
     print(format!("{} on branch {}:", arguments.id, arguments.revision))?;
     let width = prepared.items.iter().map(|item| item.path.len()).max().unwrap_or(0);

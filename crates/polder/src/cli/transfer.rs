@@ -25,7 +25,8 @@ impl Transfer {
         if self.bar.as_ref().is_none_or(|(shown, _)| *shown != what) {
             self.clear();
             let bar = ProgressBar::new(p.total).with_prefix(what.clone());
-            let amounts = if p.what == "replaying" { "{pos}/{len} steps" } else { "{bytes}/{total_bytes}, {bytes_per_sec}" };
+            let amounts =
+                if p.what == "replaying" { "{pos}/{len} steps" } else { "{bytes}/{total_bytes}, {bytes_per_sec}" };
             let style = ProgressStyle::with_template(&format!("{{prefix}} {{bar:30}} {amounts}, {{eta}} left"));
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             self.bar = Some((what, bar));

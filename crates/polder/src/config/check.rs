@@ -115,7 +115,7 @@ fn trainable(s: &Source) -> Result<Vec<String>> {
 fn model(s: &Source) -> Result<ModelConfig> {
     let dtypes = StorageType::ALL.map(|t| (t.name(), t));
     let dtype = s.word("model.dtype", &dtypes)?.unwrap_or_default();
-    let remedy = "give a Hugging Face folder, a GGUF file or a run folder: [model] path = \"…\" or --set model.path=…";
+    let remedy = "give a Hugging Face folder, a GGUF file, a run folder or hf://owner/name: [model] path = \"…\" or --set model.path=…";
     let path = s.path("model.path")?.ok_or(ConfigError::Missing { key: "model.path", remedy })?;
     Ok(ModelConfig { path, dtype })
 }

@@ -191,7 +191,7 @@ pub struct Save {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
-    /// A Hugging Face folder, a GGUF file or a run folder.
+    /// A Hugging Face folder, a GGUF file, a run folder, or an address on the Hub.
     pub path: PathBuf,
     /// How weights are stored.
     pub dtype: StorageType,

@@ -25,7 +25,10 @@ pub(crate) fn rebuilt(folder: &Path, base: Option<&Path>, watch: &mut Watch<'_>)
     let mut hasher = blake3::Hasher::new();
     // The header names the base by its hash, so the base has no part in the name.
     hasher.update(&bytes);
-    hasher.update(until.as_ref().map_or_else(String::new, |until| until.step.to_string()).as_bytes());
+    if let Some(until) = &until {
+        // With the hash that they must have, so that other weights are never taken for these.
+        hasher.update(format!("{} {}", until.step, until.weights).as_bytes());
+    }
     let name = hasher.finalize().to_hex().chars().take(32).collect::<String>();
     let out = cache()?.join("rebuilt").join(name);
     if out.join("config.json").is_file() {

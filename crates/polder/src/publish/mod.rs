@@ -85,7 +85,8 @@ pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
     }
     files.extend(portable.plan_and_config(made.path())?);
     let size = |path: &Path| fs::metadata(path).map(|file| file.len()).map_err(Error::io("read", path));
-    let trajectory_bytes = size(files.iter().find(|(path, _)| path == "trajectory").map_or(log.path(), |(_, file)| file))?;
+    let trajectory_bytes =
+        size(files.iter().find(|(path, _)| path == "trajectory").map_or(log.path(), |(_, file)| file))?;
     let base = if on_hub { known.as_str() } else { portable::last_part(&known) };
     let card = card(run, weights.step, &About { id, what, license, base, trajectory_bytes })?;
     let readme = made.path().join("README.md");
@@ -109,7 +110,8 @@ fn chosen(run: &Path, log: &Trajectory) -> Result<(PathBuf, PublishedWeights)> {
     for name in ["best", "final"] {
         let folder = run.join(name);
         if let Some(state) = State::read(&folder).filter(|state| state.belongs_to(log)) {
-            let damaged = |e: serde_json::Error| Error::Damaged { path: folder.join("polder.json"), reason: e.to_string() };
+            let damaged =
+                |e: serde_json::Error| Error::Damaged { path: folder.join("polder.json"), reason: e.to_string() };
             let weights = serde_json::from_value(state.weights.into()).map_err(damaged)?;
             return Ok((folder, PublishedWeights { step: state.step, weights }));
         }
