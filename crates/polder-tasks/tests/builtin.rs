@@ -116,7 +116,7 @@ fn the_page_lists_every_task_and_its_examples_compile() {
     for name in names() {
         let line = page.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
         let line = line.unwrap_or_else(|| panic!("{name} is not in TASKS.md"));
-        assert!(line.contains(&format!("| {} ", task(name).metric())), "{line}");
+        assert!(line.contains(&format!("| {}", task(name).metric())), "{line}");
         assert!(line.contains(&format!("| {} |", task(name).loss())), "{line}");
     }
     let blocks = page.split("```").filter_map(|part| part.strip_prefix("toml\n"));

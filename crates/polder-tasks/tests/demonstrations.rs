@@ -26,7 +26,7 @@ fn demonstrations_are_answered_rows_of_the_train_split() {
     let expected: String = shots
         .rows()
         .iter()
-        .map(|i| format!("film {i} It was {}\n\n", if i % 3 == 0 { "great" } else { "terrible" }))
+        .map(|i| format!("film {i} It was {}\n\n", if i.is_multiple_of(3) { "great" } else { "terrible" }))
         .collect();
     assert_eq!(shots.text(), expected);
     let mut example = task.example(&row(r#"{"sentence":"so good","label":1}"#), 0).unwrap();
@@ -66,7 +66,7 @@ fn an_instruction_stands_once_and_in_front() {
     assert_eq!(example.prompts, ["Judge.\ns x", "Judge.\ns y"]);
     shots.put_before(&task, &mut example);
     let [first, second] = shots.rows() else { panic!("two rows") };
-    let word = |i: &usize| if i % 3 == 0 { "y" } else { "x" };
+    let word = |i: &usize| if i.is_multiple_of(3) { "y" } else { "x" };
     let front = format!("Judge.\nfilm {first} {} ! / film {second} {} ! / s ", word(first), word(second));
     assert_eq!(example.prompts, [format!("{front}x"), format!("{front}y")]);
     assert_eq!(example.prompt, front);
