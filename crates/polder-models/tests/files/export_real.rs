@@ -6,10 +6,11 @@ use std::process::Command;
 use candle_core::quantized::gguf_file::Content;
 use candle_core::{D, DType, Device, Tensor};
 use candle_transformers::models::quantized_llama::ModelWeights;
-use polder_models::{GgufType, Loaded, Tokens, build, save_gguf};
+use polder_models::{GgufType, Loaded, StorageType, Tokens, build, save_gguf};
 use polder_perturb::{CpuReader, Points};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::export::{folder, wide, with};
 use crate::tiny::{assert_same, load_f32, real_models};
 
 const PROMPTS: [&str; 5] = [
@@ -138,7 +139,7 @@ fn llama_cpp_runs_the_file() {
         let Some(seen) = by_llama_cpp(&path, &PROMPTS) else { return };
         for (prompt, seen) in PROMPTS.iter().zip(&seen) {
             let tokens = ids(&model, prompt);
-            assert_eq!(seen["ids"], serde_json::json!(tokens), "{prompt:?}");
+            assert_eq!(seen["ids"], json!(tokens), "{prompt:?}");
             let expected = next(&model, &tokens);
             let top = seen["top"].as_array().unwrap();
             assert_eq!(top.len(), 20);
@@ -151,6 +152,41 @@ fn llama_cpp_runs_the_file() {
             println!("{to}: {largest:.1e} nats at most, {mean:.1e} in the mean, from llama.cpp after {prompt:?}");
             assert!(mean < most, "{to}: {mean} after {prompt:?}");
             assert_eq!(top[0][0].as_u64().unwrap() as usize, best(&expected), "{to}: {prompt:?}");
+        }
+    }
+}
+
+#[test]
+fn llama_cpp_runs_every_architecture() {
+    let scaled = |rope: Value| with(wide(), json!({ "rope_scaling": rope, "rope_theta": 500.0 }));
+    let llama3 = json!({ "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                         "original_max_position_embeddings": 64 });
+    let yarn = json!({ "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16 });
+    let qwen = |kind: &str| with(wide(), json!({ "model_type": kind, "use_sliding_window": false }));
+    let cases = [
+        ("gpt-2", with(wide(), json!({ "attention_bias": true, "mlp_bias": true }))),
+        ("llama-bpe", scaled(llama3)),
+        ("smollm", scaled(json!({ "rope_type": "linear", "factor": 4.0 }))),
+        ("smollm", scaled(yarn)),
+        ("llama-bpe", with(wide(), json!({ "model_type": "mistral", "sliding_window": 48 }))),
+        ("qwen2", with(qwen("qwen2"), json!({ "head_dim": 16 }))),
+        ("qwen2", qwen("qwen3")),
+    ];
+    for (kind, extra) in cases {
+        let (_home, source, json) = folder(kind, extra, StorageType::F32);
+        let model = load_f32(&source).unwrap();
+        let (_home, path) = exported(&model, GgufType::F32);
+        let prompts = ["the movie was great", "In 1984 there were", "<|im_start|>user hello"];
+        let Some(seen) = by_llama_cpp(&path, &prompts) else { return };
+        for (prompt, seen) in prompts.iter().zip(&seen) {
+            let tokens = ids(&model, prompt);
+            assert_eq!(seen["ids"], json!(tokens), "{kind}: {prompt:?}");
+            let expected = next(&model, &tokens);
+            for pair in seen["top"].as_array().unwrap() {
+                let off = f64::from(expected[pair[0].as_u64().unwrap() as usize]) - pair[1].as_f64().unwrap();
+                // Some roundings of f32, in another order.
+                assert!(off.abs() < 1e-4, "{json}: {off} after {prompt:?}");
+            }
         }
     }
 }

@@ -35,6 +35,9 @@ fn models_that_llama_cpp_does_not_have() {
     let mut biased = llama();
     (biased["model_type"], biased["attention_bias"]) = (json!("qwen3"), json!(true));
     assert!(refused(&of(&biased), GgufType::F32).contains("biases"));
+    let mut narrow = llama();
+    (narrow["model_type"], narrow["head_dim"]) = (json!("qwen2"), json!(8));
+    assert!(refused(&of(&narrow), GgufType::F32).contains("as wide as the model"));
     assert!(refused(&of(&llama()), GgufType::F32).contains("no tokenizer.json"));
     let yarn = json!({ "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16, "beta_fast": 16.0 });
     let (_home, source, _) = folder("smollm", json!({ "rope_scaling": yarn }), StorageType::F32);

@@ -41,6 +41,9 @@ impl Arch {
         if name == "qwen3" && c.qkv_bias {
             return refused("llama.cpp's `qwen3` has no biases in its attention".to_owned(), HINT);
         }
+        if name == "qwen2" && c.heads * c.head_dim != c.hidden {
+            return refused("llama.cpp's `qwen2` has heads that together are as wide as the model".to_owned(), HINT);
+        }
         let heads = interleaves.then_some(Heads { query: c.heads, key: c.kv_heads });
         Ok((Self { name, heads }, c))
     }

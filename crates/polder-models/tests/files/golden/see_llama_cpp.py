@@ -29,7 +29,10 @@ def tokenize(text):
 
 
 def top(ids):
+    # Of a text's end or half of a character nothing would be said, so a letter is forced; what is read are the raw
+    # probabilities, without that.
     asked = {"prompt": ids, "n_predict": 1, "n_probs": 20, "temperature": -1, "cache_prompt": False}
+    asked["logit_bias"] = [[tokenize("a")[-1], 1000]]
     seen = server.handle_completions(asked)["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
     return [[token["id"], token["logprob"]] for token in seen]
 
