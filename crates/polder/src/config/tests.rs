@@ -269,7 +269,7 @@ fn bad_values_name_key_value_range_and_place() {
         ("seed = 0", "seed = -1", vec!["`seed` is -1"]),
         ("every = 200", "split = \"dev\"", vec!["`eval.split` is \"dev\""]),
         ("name = \"sst2\"", "name = \"\"", vec!["`task.name` is \"\""]),
-        ("path = \"Smol", "path = \"hf://o/Smol", vec!["Hub id", "later version"]),
+        ("name = \"sst2\"", "file = \"hf://o/n\"", vec!["`task.file` is the Hub id hf://o/n", "may name the Hub"]),
         ("seed = 0", "seed = ", vec!["a.toml:1:"]),
         ("name = \"sst2\"", "", vec!["`task.name` is missing", "sst2"]),
     ] {
@@ -280,6 +280,10 @@ fn bad_values_name_key_value_range_and_place() {
     }
     assert!(report("estimator = \"two-point\"", &[]).contains("`estimator`: a table is expected, found string"));
     assert!(report("", &[]).contains("`model.path` is missing"));
+    // A model and data may be on the Hub.
+    let hub = parse(GOOD, &["model.path=hf://o/n", "task.data=hf://datasets/o/d"]).unwrap();
+    assert_eq!(hub.model.path, Path::new("hf://o/n"));
+    assert_eq!(hub.task.data.as_deref(), Some(Path::new("hf://datasets/o/d")));
 }
 
 #[test]
