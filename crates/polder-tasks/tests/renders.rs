@@ -128,7 +128,7 @@ fn every_built_in_task_compiles_and_says_what_it_reads() {
     }
     assert!(builtin("sst3").is_none());
     let error = TaskSpec::resolve("sst3", std::path::Path::new(".")).unwrap_err().to_string();
-    assert!(error.contains("`sst3`") && error.contains("`sst2`, `copa`"), "{error}");
+    assert!(error.contains("`sst3`") && error.contains("`sst2`, `rte`"), "{error}");
 }
 
 #[test]
