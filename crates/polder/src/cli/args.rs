@@ -210,7 +210,7 @@ pub(super) struct GenerateArgs {
     #[arg(long, value_name = "N", default_value = "128", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) max_new_tokens: u32,
     /// Draw tokens, by their probabilities to the power 1/T; 0 takes the likeliest
-    #[arg(long, value_name = "T", default_value = "0", value_parser = temperature)]
+    #[arg(long, value_name = "T", default_value = "0", value_parser = temperature, allow_negative_numbers = true)]
     pub(super) temperature: f64,
     /// Draw from the K likeliest tokens only
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]

@@ -1,11 +1,12 @@
 //! What a run will take: forward passes, memory, disk.
 
 use candle_core::{DType, Device, Tensor};
-use polder_models::Description;
+use polder_models::{Cache, Description};
 use polder_perturb::ParamSet;
+use polder_tasks::LossKind;
 use serde::Serialize;
 
-use crate::config::{Config, Probe};
+use crate::config::{Arithmetic, Config, Probe};
 use crate::error::Result;
 use crate::packing::{Common, all_options, rows_of};
 use crate::scoring::ROWS_A_PASS;
@@ -50,12 +51,19 @@ pub struct Memory {
     pub activations: u64,
     /// Scratch for shifted weights: an estimate.
     pub scratch: u64,
+    /// Keys and values of the sequences that answers are generated in: exact for the longest prompts; 0 where none is.
+    pub cache: u64,
+    /// The weights of one point made whole, where answers are generated at points and it is not ruled out; with
+    /// `materialise = "auto"` only if memory allows when the run begins.
+    pub point: u64,
 }
 
 impl Memory {
     /// All of it.
     pub fn total(&self) -> u64 {
-        self.weights.saturating_add(self.state).saturating_add(self.activations).saturating_add(self.scratch)
+        [self.state, self.activations, self.scratch, self.cache, self.point]
+            .into_iter()
+            .fold(self.weights, u64::saturating_add)
     }
 }
 
@@ -102,7 +110,13 @@ impl MethodCost {
     }
 }
 
-pub(super) fn of(config: &Config, method: MethodCost, model: &Description, data: &TaskData, parameters: usize) -> Cost {
+pub(super) fn of(
+    config: &Config,
+    method: MethodCost,
+    model: &Description,
+    data: &TaskData,
+    (parameters, trainable): (usize, usize),
+) -> Cost {
     let weights = (parameters as u64).saturating_mul(config.model.dtype.bytes() as u64);
     // A step's record and its line, measured: the points' numbers besides a fixed part.
     let logs = config.steps.saturating_mul(240 + 30 * method.forwards);
@@ -112,7 +126,11 @@ pub(super) fn of(config: &Config, method: MethodCost, model: &Description, data:
         checkpoints: (file + method.state).saturating_mul(2),
         logs,
     };
-    Cost { forwards: forwards(config, method, data), memory: memory(config, method, model, data, weights), disk }
+    Cost {
+        forwards: forwards(config, method, data),
+        memory: memory(config, method, model, data, (weights, trainable)),
+        disk,
+    }
 }
 
 fn forwards(config: &Config, method: MethodCost, data: &TaskData) -> Forwards {
@@ -140,7 +158,13 @@ fn forwards(config: &Config, method: MethodCost, data: &TaskData) -> Forwards {
     }
 }
 
-fn memory(config: &Config, method: MethodCost, model: &Description, data: &TaskData, weights: u64) -> Memory {
+fn memory(
+    config: &Config,
+    method: MethodCost,
+    model: &Description,
+    data: &TaskData,
+    (weights, trainable): (u64, usize),
+) -> Memory {
     let batch = config.batch.size(data.train.len());
     let micro = config.micro_batch.unwrap_or(batch).min(batch);
     let mut lengths: Vec<usize> = data.train.iter().map(|e| rows_of(&all_options(e))).collect();
@@ -162,5 +186,27 @@ fn memory(config: &Config, method: MethodCost, model: &Description, data: &TaskD
         state: method.state,
         activations: rows.saturating_mul(width as u64).saturating_add(kept).saturating_mul(4),
         scratch: (threads as u64) << 22,
+        cache: cache(data, model),
+        point: if makes_whole(config, data) { (trainable as u64).saturating_mul(4) } else { 0 },
     }
+}
+
+/// Keys and values of the most sequences that are generated side by side.
+fn cache(data: &TaskData, model: &Description) -> u64 {
+    let Some(questions) = &data.questions else { return 0 };
+    let scored = questions.dev.iter().chain(&questions.eval);
+    let all: Vec<usize> = match data.kind {
+        LossKind::F1 => scored.chain(&questions.train).map(|q| q.ids.len()).collect(),
+        _ => scored.map(|q| q.ids.len()).collect(),
+    };
+    let each = all.iter().max().map_or(0, |longest| longest + questions.settings.max_new_tokens);
+    Cache::bytes(model, 0, questions.settings.batch.min(all.len()), each).unwrap_or(u64::MAX)
+}
+
+/// Whether a point's weights may be made whole in steps: where they generate, at points that are read, in f32.
+fn makes_whole(config: &Config, data: &TaskData) -> bool {
+    data.kind == LossKind::F1
+        && config.materialise != Some(false)
+        && config.probe == Probe::Read
+        && config.arithmetic == Arithmetic::F32
 }

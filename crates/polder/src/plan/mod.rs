@@ -117,7 +117,7 @@ impl Plan {
         let data = TaskData::prepare(&config, &encoder, &model)?;
         let model = model_facts(&config, &model)?;
         let method = cost::MethodCost::of(&config, model.0.trainable)?;
-        let cost = cost::of(&config, method, &model.1, &data, model.0.parameters);
+        let cost = cost::of(&config, method, &model.1, &data, (model.0.parameters, model.0.trainable));
         let notes = fetched.into_iter().chain(found.note).chain(data.notes.iter().cloned()).collect();
         let facts =
             Facts { polder: env!("CARGO_PKG_VERSION"), model: model.0, data: data_facts(&config, &data), cost, notes };

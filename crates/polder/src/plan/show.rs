@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use polder_tasks::LossKind;
+
 use super::Plan;
 use crate::config::{Batch, Rate, Schedule};
 
@@ -96,6 +98,7 @@ impl Plan {
             size(m.activations),
             size(m.scratch)
         )?;
+        self.generation(f)?;
         let d = &cost.disk;
         writeln!(
             f,
@@ -105,6 +108,26 @@ impl Plan {
             size(d.checkpoints),
             size(d.logs)
         )
+    }
+}
+
+impl Plan {
+    /// What generating answers takes, where any are generated.
+    fn generation(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(questions) = &self.data.questions else { return Ok(()) };
+        let m = &self.facts.cost.memory;
+        let new = questions.settings.max_new_tokens;
+        let cache = size(m.cache);
+        writeln!(f, "answers    of at most {new} tokens are generated; keys and values {cache} of that memory")?;
+        if self.data.kind != LossKind::F1 {
+            return Ok(());
+        }
+        let whole = match (self.config.materialise, m.point) {
+            (_, 0) => "its weights are read at the point in every pass".to_owned(),
+            (Some(true), bytes) => format!("its weights are made whole, {} of that memory", size(bytes)),
+            (_, bytes) => format!("its weights are made whole if memory allows, {} of it", size(bytes)),
+        };
+        writeln!(f, "           at a point every prompt takes a pass, every new token one row more; {whole}")
     }
 }
 
