@@ -11,9 +11,9 @@ use crate::answering::Answering;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::generation::{Question, Questions, settings_of};
+use crate::hub;
 use crate::model::chat_of;
 use crate::scoring::Rule;
-use crate::hub;
 
 /// The rows of a run: drawn, labelled, encoded.
 #[derive(Debug)]
