@@ -24,18 +24,15 @@ impl Demonstrations {
         if count == 0 {
             return Ok(Self::default());
         }
-        let rows = folder.read(Split::Train, None)?;
+        let rows = folder.rows(Split::Train, None)?;
         if rows.len() < count {
             let reason =
                 format!("its train split has {} rows, fewer than the {count} demonstrations wanted", rows.len());
             return Err(Error::TooFewRows { path: folder.path().to_owned(), reason });
         }
-        let order = Draws::new(seed, b"shots   ").permutation(rows.len());
-        let drawn: Vec<Drawn> = order
-            .into_iter()
-            .take(count)
-            .filter_map(|number| rows.get(number).map(|row| Drawn { number, row: row.clone() }))
-            .collect();
+        let mut order = Draws::new(seed, b"shots   ").permutation(rows.len());
+        order.truncate(count);
+        let drawn = rows.pick(&order)?;
         let text = text(task, &labelled(task, &drawn)?);
         Ok(Self { rows: drawn.iter().map(|drawn| drawn.number).collect(), text })
     }

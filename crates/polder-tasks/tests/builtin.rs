@@ -76,10 +76,15 @@ fn prompts_without_content_are_mezos() {
 fn losses_and_metrics_are_mezos() {
     for name in names() {
         let (loss, metric) = (task(name).loss(), task(name).metric());
-        let (teacher, generated) =
-            (matches!(name, "copa" | "balanced-copa" | "record" | "squad" | "drop"), matches!(name, "squad" | "drop"));
+        let (own, generated) = (matches!(name, "chat" | "completion"), matches!(name, "squad" | "drop"));
+        let teacher = own || generated || matches!(name, "copa" | "balanced-copa" | "record");
         assert_eq!(loss, if teacher { LossKind::Target } else { LossKind::Options }, "{name}");
-        assert_eq!(metric, if generated { Metric::F1 } else { Metric::Accuracy }, "{name}");
+        let scored = match (own, generated) {
+            (true, _) => Metric::Loss,
+            (_, true) => Metric::F1,
+            _ => Metric::Accuracy,
+        };
+        assert_eq!(metric, scored, "{name}");
     }
 }
 

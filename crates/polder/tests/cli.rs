@@ -219,7 +219,7 @@ fn two_models_are_compared_on_the_same_rows() {
     assert!((difference - (of("only_model") - of("only_against")) / 24.0).abs() < 1e-12, "{differ}");
     assert!(differ["largest_score_difference"].as_f64().unwrap() > 0.0);
     let copa = place.path("copa");
-    let tasks = ["--task", "copa", "--data", str(&data), "--data", str(&copa)];
+    let tasks = ["--task", "copa", "--data", str(&copa)];
     let said = succeed(&[&args[..], &[str(&model)], &tasks].concat()).stdout;
     let said = text(&said);
     assert_eq!(said.matches("majority   random").count(), 2, "a table for each model: {said}");

@@ -43,7 +43,7 @@ fn train(config: &Path, run: &Path, sets: &[&str]) -> String {
 /// The dev scores of a run, in their order, and the metric's name.
 fn dev(run: &Path) -> (Vec<f64>, String) {
     let lines: Vec<Value> = metrics(run);
-    let of_dev: Vec<&Value> = lines.iter().filter(|m| m["kind"] == "evaluation" && m["split"] == "dev").collect();
+    let of_dev: Vec<&Value> = lines.iter().filter(|m| m["kind"] == "evaluated" && m["split"] == "dev").collect();
     let scores = of_dev.iter().map(|m| m["score"].as_f64().unwrap()).collect();
     (scores, of_dev[0]["metric"].as_str().unwrap().to_owned())
 }
@@ -85,13 +85,14 @@ fn accuracy_is_trained_on() {
     .unwrap();
     let config_text = fs::read_to_string(&config).unwrap();
     let config_text = config_text.replace("name = \"words.toml\"", "name = \"sst2.toml\"").replace("loss = \"f1\"", "");
-    fs::write(&config, config_text.replace("lr = 1e-3", "lr = 3e-3")).unwrap();
+    fs::write(&config, config_text.replace("eps = 1e-2", "eps = 3e-2").replace("batch = 64", "batch = 128")).unwrap();
     let run = |name: &str| place.path().join(name);
     train(&config, &run("whole"), &["steps=60"]);
     let (scores, metric) = dev(&run("whole"));
     assert_eq!(metric, "accuracy");
     let best = scores.iter().copied().fold(0.0, f64::max);
-    assert!(best > scores[0] + 0.04, "{scores:?}");
+    // Few answers change within a smaller ε. With this one 54 % became 99 % in 50 steps.
+    assert!(scores[0] < 0.6 && best > 0.85, "{scores:?}");
     let losses: Vec<f64> =
         metrics(&run("whole")).iter().filter(|m| m["kind"] == "step").map(|m| m["loss"].as_f64().unwrap()).collect();
     assert!(losses.iter().all(|loss| (-1.0..=0.0).contains(loss)), "{losses:?}");
@@ -169,7 +170,7 @@ fn conversations_train_the_assistants_answers() {
     train(&config, &run, &[]);
     let losses: Vec<f64> = metrics(&run)
         .iter()
-        .filter(|m| m["kind"] == "evaluation" && m["split"] == "dev")
+        .filter(|m| m["kind"] == "evaluated" && m["split"] == "dev")
         .map(|m| m["loss"].as_f64().unwrap())
         .collect();
     assert!(losses[losses.len() - 1] < losses[0], "{losses:?}");

@@ -114,6 +114,7 @@ const OTHER: &[(&str, &str)] = &[
     ("probe", "in-place"),
     ("arithmetic", "bf16"),
     ("rounding", "nearest"),
+    ("materialise", "false"),
     ("trainable", "[\"*.q_proj.*\"]"),
     ("clip", "7"),
     ("save.every", "7"),
