@@ -157,7 +157,11 @@ impl Task for PromptTask {
     }
 
     fn metric(&self) -> Metric {
-        self.spec.metric.unwrap_or(if self.spec.options.is_some() { Metric::Accuracy } else { Metric::Loss })
+        self.spec.metric.unwrap_or(match (&self.spec.options, self.spec.loss) {
+            (Some(_), _) => Metric::Accuracy,
+            (None, Some(LossKind::F1)) => Metric::F1,
+            (None, _) => Metric::Loss,
+        })
     }
 
     fn loss(&self) -> LossKind {

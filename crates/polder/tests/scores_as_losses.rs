@@ -75,6 +75,18 @@ fn f1_of_generated_answers_is_trained_on_and_keeps_the_promises_about_bits() {
 }
 
 #[test]
+fn a_run_goes_on_when_its_answers_are_scored_otherwise() {
+    let (place, config) = place();
+    let run = place.path().join("run");
+    let target = "task.loss=target";
+    train(&config, &run, &[target, "steps=5"]);
+    assert_eq!(dev(&run).1, "loss");
+    train(&config, &run, &[target, "steps=10", "eval.metric=f1"]);
+    let last = metrics(&run).into_iter().rfind(|m| m["kind"] == "evaluated" && m["split"] == "dev").unwrap();
+    assert_eq!((&last["metric"], &last["step"]), (&"f1".into(), &10.into()));
+}
+
+#[test]
 fn accuracy_is_trained_on() {
     let (place, config) = place();
     fs::write(

@@ -88,14 +88,17 @@ impl TaskData {
         if cut > 0 {
             notes.push(format!("{cut} examples were cut to {} tokens, at the front.", encoder.max_length()));
         }
+        // Where answers are only scored, a run stays the same one if it is scored otherwise.
+        let asked = questions.as_ref().filter(|_| kind == LossKind::F1);
+        let trained = |of: fn(&Questions) -> &Vec<Question>| asked.map(|questions| of(questions).as_slice());
         Ok(Self {
             name: task.name().to_owned(),
             kind,
             metric,
             rule: Rule::of(&task),
-            fingerprint: fingerprint(&train, questions.as_ref().map(|q| q.train.as_slice())),
-            dev_fingerprint: fingerprint(&dev, questions.as_ref().map(|q| q.dev.as_slice())),
-            eval_fingerprint: fingerprint(&eval, questions.as_ref().map(|q| q.eval.as_slice())),
+            fingerprint: fingerprint(&train, trained(|q| &q.train)),
+            dev_fingerprint: fingerprint(&dev, trained(|q| &q.dev)),
+            eval_fingerprint: fingerprint(&eval, trained(|q| &q.eval)),
             questions,
             train,
             dev,
