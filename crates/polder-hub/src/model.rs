@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::fetch::{Hub, MAIN};
 use crate::watch::Watch;
 
-/// What a model may have beside its configuration and weights.
+/// What a model may have beside its configuration and weights: what `polder-models` keeps of a folder, and a run's plan.
 const BESIDE: [&str; 13] = [
     "tokenizer.json",
     "tokenizer_config.json",

@@ -304,10 +304,10 @@ pub enum Error {
         /// The type.
         kind: String,
     },
-    /// Another process trains in this folder.
-    #[error("another process is using the run `{}`\nhint: wait for it or stop it; two trainers can't share a run", path.display())]
+    /// Another process trains or evaluates in this folder.
+    #[error("another process is using the folder `{}`\nhint: wait for it or stop it; two can't share a run or an evaluation", path.display())]
     RunLocked {
-        /// The run folder.
+        /// The folder.
         path: PathBuf,
     },
     /// The plan differs from the one that the run was started with, in keys that may not change.

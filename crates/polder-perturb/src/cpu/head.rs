@@ -31,11 +31,7 @@ pub(super) fn log_probs(x: &Panels, head: &Layer<'_>, pairs: &[(u32, u32)]) -> V
                 let end = by_token.partition_point(|i| (pairs[*i].1 as usize) < tokens.end);
                 let mut found = Vec::new();
                 job(&head.weight, tokens.clone(), x, level, scratch, |point, panel, tile| {
-                    if let Some(bias) = &head.bias {
-                        for (logits, b) in tile.chunks_exact_mut(PANEL).zip(&bias[point][tokens.clone()]) {
-                            logits.iter_mut().for_each(|y| *y += b);
-                        }
-                    }
+                    add_bias(head, point, &tokens, tile);
                     let at = (point * x.count() + panel) * PANEL;
                     reduce(level, tile, &mut most[at..at + PANEL], &mut sums[at..at + PANEL]);
                     for &pair in &by_token[begin..end] {
@@ -73,6 +69,15 @@ pub(super) fn log_sum_exp(parts: impl Iterator<Item = (f32, f32)> + Clone) -> f6
     let most = parts.clone().map(|(m, _)| f64::from(m)).fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = parts.map(|(m, s)| f64::from(s) * (f64::from(m) - most).exp()).sum();
     most + sum.ln()
+}
+
+/// Adds the head's bias of these tokens, where it has one, to a tile of their logits.
+pub(super) fn add_bias(head: &Layer<'_>, point: usize, tokens: &std::ops::Range<usize>, tile: &mut [f32]) {
+    if let Some(bias) = &head.bias {
+        for (logits, b) in tile.chunks_exact_mut(PANEL).zip(&bias[point][tokens.clone()]) {
+            logits.iter_mut().for_each(|y| *y += b);
+        }
+    }
 }
 
 at_each_level! {

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::cpu::head::{log_sum_exp, reduce};
+use crate::cpu::head::{add_bias, log_sum_exp, reduce};
 use crate::cpu::kernel::PANEL;
 use crate::cpu::level::level;
 use crate::cpu::matmul::{JOB, Layer, Panels, job, with_scratch};
@@ -28,11 +28,7 @@ pub(super) fn next(x: &Panels, head: &Layer<'_>, whole: bool) -> Vec<Next> {
             let (mut most, mut sums) = (vec![f32::NEG_INFINITY; lanes], vec![0f32; lanes]);
             let mut best = vec![first as u32; lanes];
             job(&head.weight, tokens.clone(), x, level, scratch, |point, panel, tile| {
-                if let Some(bias) = &head.bias {
-                    for (logits, b) in tile.chunks_exact_mut(PANEL).zip(&bias[point][tokens.clone()]) {
-                        logits.iter_mut().for_each(|y| *y += b);
-                    }
-                }
+                add_bias(head, point, &tokens, tile);
                 let at = (point * x.count() + panel) * PANEL;
                 reduce(level, tile, &mut most[at..at + PANEL], &mut sums[at..at + PANEL]);
                 for (lane, row) in x.rows_of(panel).enumerate() {

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use polder::export::{Exported, Form, WeightType};
 
 use super::Ended;
-use super::args::ModelArgs;
+use super::args::LoadArgs;
 use super::output::{print, tell};
 use super::subject::Subject;
 
@@ -42,7 +42,8 @@ enum FormatArg {
 pub(super) fn run(arguments: &ExportArgs) -> Result<Ended> {
     let form = form(arguments)?;
     polder::export::check(&arguments.out, form, arguments.kind)?;
-    let subject = Subject::load(&only(arguments), arguments.quiet)?;
+    let load = LoadArgs { base: arguments.base.clone(), ..LoadArgs::default() };
+    let subject = Subject::load(&arguments.model, &load, arguments.quiet)?;
     let Exported { bytes, kind, notes } =
         polder::export::export(&subject.model.loaded, &arguments.out, form, arguments.kind)?;
     for note in notes {
@@ -53,12 +54,6 @@ pub(super) fn run(arguments: &ExportArgs) -> Result<Ended> {
         print(format!("`{out}` written as {form} in {kind}, {size:.1} MiB"))?;
     }
     Ok(Ended::Well)
-}
-
-/// The arguments that name a model and leave the rest as it is.
-fn only(arguments: &ExportArgs) -> ModelArgs {
-    let (model, base) = (arguments.model.clone(), arguments.base.clone());
-    ModelArgs { model, base, dtype: None, max_length: None, bos: None, threads: None }
 }
 
 /// The wanted format, which the place's name must not contradict.

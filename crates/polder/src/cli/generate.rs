@@ -9,7 +9,7 @@ use polder_perturb::Points;
 use serde_json::{Value, json};
 
 use super::Ended;
-use super::args::{GenerateArgs, ModelArgs};
+use super::args::GenerateArgs;
 use super::output::{print, tell};
 use super::progress::Counter;
 use super::prompts::{Prompt, prompts};
@@ -19,16 +19,8 @@ pub(super) fn run(arguments: &GenerateArgs) -> Result<Ended> {
     let sampling = sampling(arguments)?;
     // What can't be read is known before the weights are loaded.
     let given = prompts(arguments)?;
-    let model = ModelArgs {
-        model: arguments.model.clone(),
-        base: arguments.base.clone(),
-        dtype: arguments.dtype,
-        max_length: arguments.max_length,
-        bos: arguments.bos,
-        threads: arguments.threads,
-    };
-    let subject = Subject::load(&model, arguments.quiet)?;
-    let encoder = subject.encoder(&model)?;
+    let subject = Subject::load(&arguments.model, &arguments.load, arguments.quiet)?;
+    let encoder = subject.encoder(&arguments.load)?;
     let chats = given.iter().any(|prompt| matches!(prompt, Prompt::Messages(_)));
     let template = if chats { Some(subject.model.chat()?) } else { None };
     let mut texts = Vec::with_capacity(given.len());
@@ -44,7 +36,7 @@ pub(super) fn run(arguments: &GenerateArgs) -> Result<Ended> {
     let mut ids = Vec::with_capacity(texts.len());
     for (number, (text, prompt)) in texts.iter().zip(&given).enumerate() {
         // A template writes the BOS token itself.
-        let bare = matches!(prompt, Prompt::Messages(_)) && arguments.bos != Some(true);
+        let bare = matches!(prompt, Prompt::Messages(_)) && arguments.load.bos != Some(true);
         ids.push(encoder.prompt_ids(text, bare, &format!("prompt {number}")).map_err(polder::Error::from)?);
     }
     let settings = Settings {

@@ -14,7 +14,7 @@ use super::output::print;
 use super::subject::Subject;
 
 pub(super) fn run(arguments: &PredictArgs) -> Result<Ended> {
-    let subject = Subject::load(&arguments.model, false)?;
+    let subject = Subject::load(&arguments.model.model, &arguments.model.load, false)?;
     let task = subject.task(arguments.task.as_deref())?;
     let rows = rows(arguments, &task)?;
     let examples: Vec<Example> = rows
@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &PredictArgs) -> Result<Ended> {
             example.options.len()
         );
     }
-    let encoded = encode(&subject.encoder(&arguments.model)?, &examples, false)?;
+    let encoded = encode(&subject.encoder(&arguments.model.load)?, &examples, false)?;
     let scores = score(&subject.model.engine(), &encoded, PassSize::default(), &mut |_| Ok(()))?;
     for (((row, example), encoded), scores) in rows.iter().zip(&examples).zip(&encoded).zip(&scores) {
         let values = values(task.normalize(), encoded, scores);

@@ -9,7 +9,7 @@ use polder::trainer::{set_threads, task_of};
 use polder_models::StorageType;
 use polder_tasks::{BosPolicy, Encoder, PromptTask, TaskSpec};
 
-use super::args::ModelArgs;
+use super::args::LoadArgs;
 use super::output::tell;
 use super::transfer::Transfer;
 
@@ -22,9 +22,9 @@ pub(super) struct Subject {
 
 impl Subject {
     /// Loads the model.
-    pub(super) fn load(arguments: &ModelArgs, quiet: bool) -> Result<Self> {
+    pub(super) fn load(model: &Path, arguments: &LoadArgs, quiet: bool) -> Result<Self> {
         let mut bar = Transfer::new(quiet);
-        let found = find_with(&arguments.model, arguments.base.as_deref(), &mut |p| bar.at(p))?;
+        let found = find_with(model, arguments.base.as_deref(), &mut |p| bar.at(p))?;
         bar.clear();
         if let Some(note) = &found.note {
             tell(quiet, format!("note: {note}"));
@@ -40,7 +40,7 @@ impl Subject {
     }
 
     /// The encoder of its tokenizer, as the arguments or the run say.
-    pub(super) fn encoder(&self, arguments: &ModelArgs) -> Result<Encoder> {
+    pub(super) fn encoder(&self, arguments: &LoadArgs) -> Result<Encoder> {
         let run = self.run.as_ref();
         let bos = match arguments.bos {
             Some(true) => BosPolicy::Force,

@@ -114,7 +114,7 @@ const LATER: &[Key] = &[
     key("eval.every", Kind::Value, "steps between evaluations on the dev rows (a tenth of the steps)"),
     key("eval.split", Kind::Text, "split of the first and final score: validation, test, train (validation)"),
     key("eval.limit", Kind::Value, "at most so many rows of that split (1000)"),
-    key("eval.metric", Kind::Text, "what chooses the best weights: loss, accuracy or macro-f1 (loss)"),
+    key("eval.metric", Kind::Text, "what chooses the best weights: loss, accuracy, macro-f1, f1 or exact-match (loss)"),
     key("eval.before", Kind::Value, "evaluate before the first step (true)"),
 ];
 

@@ -24,14 +24,14 @@ pub(super) struct Asked {
 
 /// Who is asked: a model, what encodes for it, the digest of its weights where answers of several may meet.
 pub(super) struct Askable<'a> {
-    pub(super) subject: &'a Subject,
-    pub(super) encoder: Encoder,
-    pub(super) weights: [u8; 32],
+    subject: &'a Subject,
+    encoder: Encoder,
+    weights: [u8; 32],
 }
 
 impl<'a> Askable<'a> {
     pub(super) fn new(subject: &'a Subject, ledger: &Ledger, arguments: &EvalArgs) -> Result<Self> {
-        let encoder = subject.encoder(&arguments.model)?;
+        let encoder = subject.encoder(&arguments.model.load)?;
         let digest = || subject.model.loaded.params.digest().map_err(polder::Error::from);
         let weights = if ledger.is_kept() || arguments.against.is_some() { digest()? } else { [0; 32] };
         Ok(Self { subject, encoder, weights })

@@ -29,14 +29,14 @@ pub(super) fn run(arguments: &EvalArgs) -> Result<Ended> {
     // Places that can't be written are known before minutes of work.
     let mut ledger = arguments.out.as_deref().map_or_else(|| Ok(Ledger::new()), Ledger::open)?;
     let mut written = Written::begin(arguments)?;
-    let subject = Subject::load(&arguments.model, arguments.quiet)?;
+    let subject = Subject::load(&arguments.model.model, &arguments.model.load, arguments.quiet)?;
     let works = works(&subject, arguments)?;
     let first = ask(&subject, &works, &mut ledger, &mut written, arguments)?;
     drop(subject);
     if let Some(against) = &arguments.against {
         let model = ModelArgs { model: against.clone(), ..arguments.model.clone() };
         let second = EvalArgs { model, ..arguments.clone() };
-        let subject = Subject::load(&second.model, arguments.quiet)?;
+        let subject = Subject::load(against, &second.model.load, arguments.quiet)?;
         let other = ask(&subject, &works, &mut ledger, &mut written, &second)?;
         let names = [arguments.model.model.display().to_string(), against.display().to_string()];
         for ((work, first), second) in works.iter().zip(&first).zip(&other) {

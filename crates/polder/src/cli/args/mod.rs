@@ -1,11 +1,20 @@
 //! Commands and their arguments.
 
+mod eval;
+mod generate;
+mod model;
+mod publish;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use polder_models::StorageType;
-use polder_tasks::Split;
+
+pub(super) use eval::EvalArgs;
+pub(super) use generate::GenerateArgs;
+pub(super) use model::{LoadArgs, ModelArgs};
+pub(super) use publish::{Publish, PublishArgs};
 
 /// Fine-tunes language models with forward passes only.
 #[derive(Debug, Parser)]
@@ -92,77 +101,6 @@ pub(super) struct PlanArgs {
     pub(super) keys: bool,
 }
 
-/// The model and task that `eval` and `predict` share.
-#[derive(Debug, Clone, Args)]
-pub(super) struct ModelArgs {
-    /// A Hugging Face folder, a GGUF file, a run folder (its best weights), a folder with a trajectory alone, or any of
-    /// these on the Hub: hf://owner/name[@revision][/path]
-    #[arg(long, value_name = "PATH")]
-    pub(super) model: PathBuf,
-    /// Of a trajectory alone: the model that it starts from [default: what its header names]
-    #[arg(long, value_name = "MODEL")]
-    pub(super) base: Option<PathBuf>,
-    /// How weights are held: f32, bf16 or f16 [default: as the files of a folder hold them; f32 for GGUF]
-    #[arg(long, value_name = "TYPE")]
-    pub(super) dtype: Option<StorageType>,
-    /// Longest sequence in tokens [default: the model's limit]
-    #[arg(long, value_name = "N")]
-    pub(super) max_length: Option<usize>,
-    /// Force (true) or forbid (false) a BOS token [default: as the tokenizer]
-    #[arg(long, value_name = "BOOL")]
-    pub(super) bos: Option<bool>,
-    /// Worker threads [default: the machine's cores]; results do not depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(super) threads: Option<u16>,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct EvalArgs {
-    #[command(flatten)]
-    pub(super) model: ModelArgs,
-    /// A built-in task (sst2, copa, arc-easy, …) or a task file; may be given several times [default: a run's own]
-    #[arg(long = "task", value_name = "NAME|FILE.toml")]
-    pub(super) tasks: Vec<String>,
-    /// A folder with train, validation and test files (JSONL, CSV, TSV, Parquet), or with such folders named after the
-    /// tasks; once, or once a task [default: a run's own]
-    #[arg(long = "data", value_name = "DIR")]
-    pub(super) data: Vec<PathBuf>,
-    /// The rows: validation, test or train; a missing one falls back, and says so
-    #[arg(long, default_value = "validation")]
-    pub(super) split: Split,
-    /// Only the first N rows
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(super) limit: Option<u64>,
-    /// Examples a pass [default: as many as fill 512 token rows]; results do not depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) batch: Option<u32>,
-    /// Put N answered rows of the train split in front of every prompt
-    #[arg(long, value_name = "N", default_value = "0", value_parser = clap::value_parser!(u16).range(0..=1024))]
-    pub(super) shots: u16,
-    /// Seed that chooses these rows
-    #[arg(long, value_name = "N", default_value = "0")]
-    pub(super) shots_seed: u64,
-    /// Choose options by how much likelier the prompt makes them than a prompt without content does
-    #[arg(long)]
-    pub(super) calibrate: bool,
-    /// Ask this model the same, and say how the first differs from it: the paired difference with its interval
-    #[arg(long, value_name = "MODEL")]
-    pub(super) against: Option<PathBuf>,
-    /// Print one JSON object a task
-    #[arg(long)]
-    pub(super) json: bool,
-    /// Write one JSON line an example
-    #[arg(long, value_name = "FILE")]
-    pub(super) samples: Option<PathBuf>,
-    /// A folder that keeps every answer as it comes, so that the same command goes on where it was cut off; with scores.jsonl
-    /// and samples.jsonl at the end
-    #[arg(long, value_name = "DIR")]
-    pub(super) out: Option<PathBuf>,
-    /// Print results only
-    #[arg(long, short)]
-    pub(super) quiet: bool,
-}
-
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("input").required(true).args(["data", "text", "fields"])))]
 pub(super) struct PredictArgs {
@@ -186,68 +124,6 @@ pub(super) struct PredictArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("given").required(true).args(["prompt", "prompts"])))]
-pub(super) struct GenerateArgs {
-    /// A Hugging Face folder, a GGUF file, a run folder (its best weights), or hf://owner/name
-    #[arg(value_name = "MODEL")]
-    pub(super) model: PathBuf,
-    /// The base model, where MODEL is a trajectory alone and its base is not where it was
-    #[arg(long, value_name = "MODEL")]
-    pub(super) base: Option<PathBuf>,
-    /// The text to continue; what follows appears as it is written
-    #[arg(long, value_name = "TEXT")]
-    pub(super) prompt: Option<String>,
-    /// A file of prompts: one a line, or JSON lines (.jsonl) with `prompt` or `messages`; the answers are JSON lines
-    #[arg(long, value_name = "FILE")]
-    pub(super) prompts: Option<PathBuf>,
-    /// Show prompts to the model as a user's messages, by its own chat template
-    #[arg(long)]
-    pub(super) chat: bool,
-    /// With --chat: what the system says first
-    #[arg(long, value_name = "TEXT", requires = "chat")]
-    pub(super) system: Option<String>,
-    /// At most so many new tokens
-    #[arg(long, value_name = "N", default_value = "128", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) max_new_tokens: u32,
-    /// Draw tokens, by their probabilities to the power 1/T; 0 takes the likeliest
-    #[arg(long, value_name = "T", default_value = "0", value_parser = temperature, allow_negative_numbers = true)]
-    pub(super) temperature: f64,
-    /// Draw from the K likeliest tokens only
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) top_k: Option<u32>,
-    /// Draw from the fewest likeliest tokens that together have this probability
-    #[arg(long, value_name = "P", value_parser = probability)]
-    pub(super) top_p: Option<f64>,
-    /// Seed of the draws; a prompt's depend on it and on the prompt's number alone
-    #[arg(long, value_name = "N", default_value = "0")]
-    pub(super) seed: u64,
-    /// End before this text; may be given several times
-    #[arg(long = "stop", value_name = "TEXT")]
-    pub(super) stops: Vec<String>,
-    /// Print one JSON object a prompt
-    #[arg(long)]
-    pub(super) json: bool,
-    /// Prompts that are continued side by side; results do not depend on it
-    #[arg(long, value_name = "N", default_value = "8", value_parser = clap::value_parser!(u32).range(1..=65536))]
-    pub(super) batch: u32,
-    /// How weights are held: f32, bf16 or f16 [default: as the files of a folder hold them; f32 for GGUF]
-    #[arg(long, value_name = "TYPE")]
-    pub(super) dtype: Option<StorageType>,
-    /// Longest sequence in tokens, prompt included [default: the model's limit]
-    #[arg(long, value_name = "N")]
-    pub(super) max_length: Option<usize>,
-    /// Force (true) or forbid (false) a BOS token [default: as the tokenizer; none with --chat, whose template writes it]
-    #[arg(long, value_name = "BOOL")]
-    pub(super) bos: Option<bool>,
-    /// Worker threads [default: the machine's cores]; results do not depend on it
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(super) threads: Option<u16>,
-    /// Print results only
-    #[arg(long, short)]
-    pub(super) quiet: bool,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
     /// A run folder, a trajectory, or a trajectory on the Hub: hf://owner/name[@revision]
     pub(super) source: PathBuf,
@@ -260,51 +136,6 @@ pub(super) struct ReplayArgs {
     /// Print errors only
     #[arg(long, short)]
     pub(super) quiet: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct PublishArgs {
-    /// The run folder; its best weights go, or its last where it has no best
-    pub(super) run: PathBuf,
-    /// The repository on the Hub
-    #[arg(value_name = "NAMESPACE/NAME")]
-    pub(super) id: String,
-    /// Make the repository private, where it is not there yet
-    #[arg(long)]
-    pub(super) private: bool,
-    /// What goes: the weights (full), the trajectory from which they are rebuilt, or both; always with the card and the plan
-    #[arg(long, value_name = "WHAT", default_value = "both")]
-    pub(super) what: Publish,
-    /// List the files, their sizes and the card; use no network
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    /// Replace files that are there with other contents
-    #[arg(long)]
-    pub(super) overwrite: bool,
-    /// The branch; made where it is not there
-    #[arg(long, value_name = "BRANCH", default_value = "main")]
-    pub(super) revision: String,
-    /// Where the base weights are on the Hub, where the run had a copy: hf://owner/name[@revision]; they are fetched and
-    /// compared with those that the run started from
-    #[arg(long, value_name = "MODEL")]
-    pub(super) base: Option<String>,
-    /// The licence's short name, such as apache-2.0 [default: what the base's card names]
-    #[arg(long, value_name = "ID")]
-    pub(super) license: Option<String>,
-    /// The commit's message
-    #[arg(long, value_name = "TEXT")]
-    pub(super) message: Option<String>,
-    /// Print results only
-    #[arg(long, short)]
-    pub(super) quiet: bool,
-}
-
-/// What of a run is published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Publish {
-    Full,
-    Trajectory,
-    Both,
 }
 
 #[derive(Debug, Args)]
