@@ -1,5 +1,6 @@
 //! Examples to packed sequences: what several options share is run once, and nothing is padded.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use polder_models::Tokens;
@@ -21,8 +22,8 @@ impl Common {
     const SHORTEST: usize = 8;
 
     /// What all options of these examples begin with; nothing where that is too short to be worth it.
-    pub fn of(examples: &[EncodedExample]) -> Self {
-        Self::of_options(&examples.iter().map(all_options).collect::<Vec<_>>())
+    pub fn of<'a>(examples: impl IntoIterator<Item = &'a EncodedExample>) -> Self {
+        Self::of_options(&examples.into_iter().map(all_options).collect::<Vec<_>>())
     }
 
     /// The same of some options of each example.
@@ -39,6 +40,27 @@ impl Common {
     pub fn ids(&self) -> &[u32] {
         &self.ids
     }
+}
+
+/// The numbers of the sequences that begin as at least half of all do, and those of the others; all are in the first list
+/// where no beginning is that common.
+///
+/// Demonstrations that were cut to fit the longest sequences would otherwise leave nothing that all have in common.
+pub(crate) fn alike<'a>(sequences: impl Iterator<Item = &'a [u32]>) -> (Vec<usize>, Vec<usize>) {
+    let beginnings: Vec<&[u32]> = sequences.map(|ids| &ids[..ids.len().min(Common::SHORTEST)]).collect();
+    let mut counts: HashMap<&[u32], usize> = HashMap::new();
+    for ids in &beginnings {
+        *counts.entry(ids).or_default() += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(ids, count)| (*count, *ids));
+    let common = most.filter(|(_, count)| 2 * count >= beginnings.len() && *count > 1);
+    let begins = |i: &usize| common.is_none_or(|(ids, _)| beginnings[*i] == ids);
+    (0..beginnings.len()).partition(begins)
+}
+
+/// [`alike`] of examples, by their first options.
+pub(crate) fn alike_examples(examples: &[EncodedExample]) -> (Vec<usize>, Vec<usize>) {
+    alike(examples.iter().map(|e| e.options.first().map_or(&[][..], |option| &option.ids)))
 }
 
 /// Examples of one forward pass, and where each option's log-probabilities lie in its answer.
@@ -239,6 +261,21 @@ mod tests {
         check(&packed, &[], &cases);
         let rows: usize = cases.iter().map(|c| rows_of(&c.iter().collect::<Vec<_>>())).sum();
         assert_eq!(rows, packed.tokens.rows());
+    }
+
+    #[test]
+    fn sequences_that_begin_otherwise_stand_apart() {
+        let long: Vec<u32> = (0..20).collect();
+        let cut = &long[3..];
+        let of = |ids: &[&[u32]]| alike(ids.iter().copied());
+        assert_eq!(of(&[&long, cut, &long, &long[..9]]), (vec![0, 2, 3], vec![1]));
+        assert_eq!(of(&[&long, &long]), (vec![0, 1], vec![]));
+        // No beginning is common enough: nothing stands apart.
+        assert_eq!(of(&[&long, cut, &long[1..], &long[2..], &long[4..]]), (vec![0, 1, 2, 3, 4], vec![]));
+        assert_eq!(of(&[&long[..5], cut]), (vec![0, 1], vec![]));
+        // Half of them each: the larger ids decide, so that it is always the same ones.
+        assert_eq!(of(&[&long, cut, &long, cut]), (vec![1, 3], vec![0, 2]));
+        assert_eq!(of(&[]), (vec![], vec![]));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use polder_tasks::{EncodedExample, LossKind, Metric, Normalize, Task, TextLength
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::packing::{Common, Packed, all_options, rows_of};
+use crate::packing::{Common, Packed, alike_examples, all_options, rows_of};
 
 /// How many token rows an evaluation pass takes unless told otherwise; results do not depend on it. Their activations stay
 /// in the last cache: 2,048 rows took 8 to 21 % longer with SmolLM2-135M in f32.
@@ -107,7 +107,8 @@ pub fn score(
 /// As [`score`], with what each pass gave.
 ///
 /// Examples are sorted by length and packed into passes of `size`; each option's bits depend on its own tokens only. What
-/// all examples begin with (demonstrations, an instruction) is run once. `on_pass` may end the evaluation.
+/// all examples begin with (demonstrations, an instruction) is run once; the few that begin otherwise, since they were cut
+/// to fit, come last. `on_pass` may end the evaluation.
 ///
 /// # Errors
 /// An example that can't be scored; a failing pass; what `on_pass` answers.
@@ -117,22 +118,42 @@ pub fn score_passes(
     size: PassSize,
     on_pass: &mut dyn FnMut(&Pass<'_>) -> Result<()>,
 ) -> Result<Vec<Vec<OptionScore>>> {
-    let common = Common::of(examples);
+    let (most, others) = alike_examples(examples);
+    let mut scores = vec![Vec::new(); examples.len()];
+    let mut done = 0;
+    for members in [most, others] {
+        score_alike(engine, examples, members, size, &mut scores, &mut |taken, scores| {
+            done += taken.len();
+            on_pass(&Pass { done, examples: taken, scores })
+        })?;
+    }
+    Ok(scores)
+}
+
+/// Scores the examples of those numbers, and tells `on_pass` of each pass which they were.
+fn score_alike(
+    engine: &Engine<'_>,
+    examples: &[EncodedExample],
+    mut order: Vec<usize>,
+    size: PassSize,
+    scores: &mut [Vec<OptionScore>],
+    on_pass: &mut dyn FnMut(&[usize], &[Vec<OptionScore>]) -> Result<()>,
+) -> Result<()> {
+    let common = Common::of(order.iter().map(|i| &examples[*i]));
     let stem = match common.ids() {
         [] => None,
         ids => Some(engine.stem(&Points::plain(), ids)?),
     };
-    let rows: Vec<usize> = examples.iter().map(|e| rows_of(&all_options(e))).collect();
-    let mut order: Vec<usize> = (0..examples.len()).collect();
+    let rows = |i: &usize| rows_of(&all_options(&examples[*i]));
     // The longest first: what a pass needs at most is known at once.
-    order.sort_by_key(|i| std::cmp::Reverse(rows[*i]));
-    let mut scores = vec![Vec::new(); examples.len()];
-    let mut done = 0;
-    while done < order.len() {
+    order.sort_by_cached_key(|i| std::cmp::Reverse(rows(i)));
+    let mut rest = order.as_slice();
+    while !rest.is_empty() {
         let mut taken = 0;
         let mut packed = Packed::after(&common);
-        for i in &order[done..] {
-            let with = packed.tokens.rows() + rows[*i] - common.ids().len().min(rows[*i]);
+        for i in rest {
+            let own = rows(i);
+            let with = packed.tokens.rows() + own - common.ids().len().min(own);
             let full = match size {
                 PassSize::Rows(most) => with > most,
                 PassSize::Examples(most) => taken >= most,
@@ -143,15 +164,15 @@ pub fn score_passes(
             packed.push(&all_options(&examples[*i]))?;
             taken += 1;
         }
+        let (of_pass, later) = rest.split_at(taken);
         let log_probs = engine.log_probs_after(&Points::plain(), stem.as_ref(), &packed.tokens)?;
-        for (i, spans) in order[done..done + taken].iter().zip(&packed.spans) {
+        for (i, spans) in of_pass.iter().zip(&packed.spans) {
             scores[*i] = spans.iter().map(|span| OptionScore::of(&log_probs[span.clone()])).collect();
         }
-        let of_pass = done..done + taken;
-        done += taken;
-        on_pass(&Pass { done, examples: &order[of_pass], scores: &scores })?;
+        on_pass(of_pass, scores)?;
+        rest = later;
     }
-    Ok(scores)
+    Ok(())
 }
 
 /// The loss of an example in nats, and its weight in the mean.

@@ -146,6 +146,46 @@ fn what_all_prompts_begin_with_is_run_once_and_changes_nothing() {
     }
 }
 
+#[test]
+fn examples_that_were_cut_leave_the_others_their_common_beginning() {
+    let prompt =
+        "task.prompt=great terrible great terrible great terrible great terrible great {{ sentence | trim }} It was";
+    let place = Place::llama();
+    let (plan, model) = prompted(&place, "sst2", "data", "f32", &[prompt]);
+    let engine = model.engine();
+    let common = Common::of(&plan.data.eval).ids().len();
+    let mut examples = plan.data.eval.clone();
+    let count = examples.len();
+    // Two of them as if they had been too long.
+    for at in [1, count - 1] {
+        examples[at].options.iter_mut().for_each(|option| drop(option.ids.drain(..2)));
+    }
+    assert!(Common::of(&examples).ids().is_empty());
+    let cost = |examples: &[EncodedExample]| {
+        let before = engine.counts().tokens;
+        let mut seen = Vec::new();
+        let scores = polder::scoring::score_passes(&engine, examples, PassSize::Rows(90), &mut |pass| {
+            seen.extend_from_slice(pass.examples);
+            assert_eq!(pass.done, seen.len());
+            assert!(seen.iter().all(|i| !pass.scores[*i].is_empty()));
+            Ok(())
+        });
+        seen.sort_unstable();
+        assert_eq!(seen, (0..examples.len()).collect::<Vec<_>>());
+        (scores.unwrap(), (engine.counts().tokens - before) as usize)
+    };
+    let (together, tokens) = cost(&examples);
+    let (mut alone, mut sum) = (Vec::new(), 0);
+    for example in &examples {
+        let (scores, tokens) = cost(std::slice::from_ref(example));
+        alone.extend(scores);
+        sum += tokens;
+    }
+    assert_eq!(together, alone);
+    // The two begin alike too, though without the two tokens.
+    assert_eq!(sum - tokens, (count - 3) * common + common - 2);
+}
+
 fn single(option: &EncodedOption) -> EncodedExample {
     EncodedExample { idx: "0".to_owned(), options: vec![option.clone()], gold: Some(0), ..EncodedExample::default() }
 }

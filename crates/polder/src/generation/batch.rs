@@ -1,5 +1,8 @@
 //! Prompts that grow side by side.
 
+use std::iter::Peekable;
+use std::vec::IntoIter;
+
 use polder_models::Cache;
 use polder_perturb::{Next, Points};
 use polder_tasks::TextStream;
@@ -9,6 +12,7 @@ use super::{Chooser, Finish, Generated, Heard, Settings};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::memory::available;
+use crate::packing::alike;
 use crate::scoring::ROWS_A_PASS;
 
 /// A common beginning that is shorter is not worth a pass of its own.
@@ -39,17 +43,21 @@ pub fn generate(
             return Err(Error::LongPrompt { number, tokens: prompt.len(), limit });
         }
     }
-    let mut group = Group::new(engine, points, tokenizer, prompts, settings, limit)?;
-    while group.step(hear)? {}
-    Ok(group.done.into_iter().flatten().collect())
+    let (most, others) = alike(prompts.iter().map(Vec::as_slice));
+    let mut done = vec![None; prompts.len()];
+    for members in [most, others].into_iter().filter(|members| !members.is_empty()) {
+        let mut group = Group::new(engine, points, tokenizer, prompts, members, settings, limit)?;
+        while group.step(hear, &mut done)? {}
+    }
+    Ok(done.into_iter().flatten().collect())
 }
 
 /// What all prompts begin with, each keeping a token of its own; nothing where that is too short to be worth it.
-fn common(prompts: &[Vec<u32>]) -> usize {
+fn common(prompts: &[&[u32]]) -> usize {
     let Some((first, rest)) = prompts.split_first().filter(|(_, rest)| !rest.is_empty()) else { return 0 };
     let own = prompts.iter().map(|p| p.len() - 1).min().unwrap_or(0);
     let shared =
-        rest.iter().fold(own, |len, prompt| first[..len].iter().zip(prompt).take_while(|(a, b)| a == b).count());
+        rest.iter().fold(own, |len, prompt| first[..len].iter().zip(*prompt).take_while(|(a, b)| a == b).count());
     if shared >= SHORTEST { shared } else { 0 }
 }
 
@@ -73,10 +81,9 @@ struct Group<'a> {
     limit: usize,
     cache: Cache,
     common: usize,
-    waiting: std::ops::Range<usize>,
+    waiting: Peekable<IntoIter<usize>>,
     free: Vec<usize>,
     running: Vec<Running<'a>>,
-    done: Vec<Option<Generated>>,
 }
 
 impl<'a> Group<'a> {
@@ -85,13 +92,15 @@ impl<'a> Group<'a> {
         points: &'a Points,
         tokenizer: &'a Tokenizer,
         prompts: &'a [Vec<u32>],
+        members: Vec<usize>,
         settings: &'a Settings,
         limit: usize,
     ) -> Result<Self> {
-        let common = common(prompts);
-        let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+        let own: Vec<&[u32]> = members.iter().map(|i| prompts[*i].as_slice()).collect();
+        let common = common(&own);
+        let longest = own.iter().map(|prompt| prompt.len()).max().unwrap_or(0);
         let each = longest.saturating_add(settings.max_new_tokens).min(limit) - common.min(limit);
-        let mut places = settings.batch.clamp(1, prompts.len().max(1));
+        let mut places = settings.batch.clamp(1, own.len().max(1));
         // Half of what is free, so that passes have room too; one sequence is tried in any case.
         let fits = |places| {
             let bytes = Cache::bytes(&engine.describe(), common, places, each).unwrap_or(u64::MAX);
@@ -102,15 +111,15 @@ impl<'a> Group<'a> {
         }
         let mut cache = engine.cache(points, common, places, each)?;
         if common > 0 {
-            engine.begin(points, &mut cache, &prompts[0][..common])?;
+            engine.begin(points, &mut cache, &own[0][..common])?;
         }
-        let (free, done) = ((0..places).rev().collect(), vec![None; prompts.len()]);
-        let (waiting, running) = (0..prompts.len(), Vec::new());
-        Ok(Self { engine, points, tokenizer, prompts, settings, limit, cache, common, waiting, free, running, done })
+        let (free, running) = ((0..places).rev().collect(), Vec::new());
+        let waiting = members.into_iter().peekable();
+        Ok(Self { engine, points, tokenizer, prompts, settings, limit, cache, common, waiting, free, running })
     }
 
     /// Takes in prompts that wait, runs a pass, and appends a token to every sequence; `false` once there are none.
-    fn step(&mut self, hear: &mut dyn FnMut(Heard<'_>) -> Result<()>) -> Result<bool> {
+    fn step(&mut self, hear: &mut dyn FnMut(Heard<'_>) -> Result<()>, done: &mut [Option<Generated>]) -> Result<bool> {
         self.admit();
         if self.running.is_empty() {
             return Ok(false);
@@ -121,7 +130,10 @@ impl<'a> Group<'a> {
         for (mut running, next) in std::mem::take(&mut self.running).into_iter().zip(nexts) {
             match self.append(&mut running, &next, hear)? {
                 None => self.running.push(running),
-                Some(finish) => self.end(running, finish, hear)?,
+                Some(finish) => {
+                    let prompt = running.prompt;
+                    done[prompt] = Some(self.end(running, finish, hear)?);
+                }
             }
         }
         Ok(true)
@@ -131,7 +143,8 @@ impl<'a> Group<'a> {
     fn admit(&mut self) {
         let mut rows: usize = self.running.iter().map(|r| r.unseen.len()).sum();
         while let Some(place) = self.free.last().copied() {
-            let Some(prompt) = self.prompts.get(self.waiting.start).filter(|_| !self.waiting.is_empty()) else { break };
+            let Some(&number) = self.waiting.peek() else { break };
+            let prompt = &self.prompts[number];
             let unseen = prompt[self.common..].to_vec();
             if rows > 0 && rows + unseen.len() > ROWS_A_PASS {
                 break;
@@ -139,8 +152,7 @@ impl<'a> Group<'a> {
             rows += unseen.len();
             self.free.pop();
             self.cache.clear(place);
-            let number = self.waiting.start;
-            self.waiting.start += 1;
+            self.waiting.next();
             let empty =
                 Generated { ids: Vec::new(), log_probs: Vec::new(), text: String::new(), finish: Finish::Length };
             self.running.push(Running {
@@ -189,7 +201,7 @@ impl<'a> Group<'a> {
         running: Running<'a>,
         finish: Finish,
         hear: &mut dyn FnMut(Heard<'_>) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<Generated> {
         let Running { prompt, place, stream, mut so_far, .. } = running;
         so_far.finish = finish;
         if finish != Finish::Stop {
@@ -204,8 +216,7 @@ impl<'a> Group<'a> {
         }
         hear(Heard::Done { prompt, generated: &so_far })?;
         self.free.push(place);
-        self.done[prompt] = Some(so_far);
-        Ok(())
+        Ok(so_far)
     }
 }
 
@@ -216,7 +227,7 @@ mod tests {
     #[test]
     fn a_common_beginning_leaves_each_prompt_a_token() {
         let long: Vec<u32> = (0..12).collect();
-        let of = |ids: &[&[u32]]| common(&ids.iter().map(|ids| ids.to_vec()).collect::<Vec<_>>());
+        let of = common;
         assert_eq!(of(&[&long]), 0);
         assert_eq!(of(&[&long, &long]), 11);
         assert_eq!(of(&[&long, &long[..9]]), 8);

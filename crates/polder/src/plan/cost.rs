@@ -3,12 +3,12 @@
 use candle_core::{DType, Device, Tensor};
 use polder_models::{Cache, Description};
 use polder_perturb::ParamSet;
-use polder_tasks::LossKind;
+use polder_tasks::{EncodedExample, LossKind};
 use serde::Serialize;
 
 use crate::config::{Arithmetic, Config, Probe};
 use crate::error::Result;
-use crate::packing::{Common, all_options, rows_of};
+use crate::packing::{Common, alike_examples, all_options, rows_of};
 use crate::scoring::ROWS_A_PASS;
 use crate::trainer::TaskData;
 
@@ -178,7 +178,7 @@ fn memory(
     let attention = (2 * model.heads + 2 * model.kv_heads) * model.head_dim;
     let width = 3 * model.hidden + attention.max(3 * model.ffn);
     // What all evaluated prompts begin with is kept as keys and values of every layer.
-    let common = Common::of(&data.dev).ids().len().max(Common::of(&data.eval).ids().len()) as u64;
+    let common = begun(&data.dev).max(begun(&data.eval)) as u64;
     let kept = common.saturating_mul((2 * model.layers * model.kv_heads * model.head_dim) as u64);
     let threads = config.threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
     Memory {
@@ -189,6 +189,11 @@ fn memory(
         cache: cache(data, model),
         point: if makes_whole(config, data) { (trainable as u64).saturating_mul(4) } else { 0 },
     }
+}
+
+/// How many tokens are run before every pass of an evaluation.
+fn begun(examples: &[EncodedExample]) -> usize {
+    Common::of(alike_examples(examples).0.iter().map(|i| &examples[*i])).ids().len()
 }
 
 /// Keys and values of the most sequences that are generated side by side.
