@@ -119,25 +119,27 @@ pub fn score_passes(
     on_pass: &mut dyn FnMut(&Pass<'_>) -> Result<()>,
 ) -> Result<Vec<Vec<OptionScore>>> {
     let (most, others) = alike_examples(examples);
-    let mut scores = vec![Vec::new(); examples.len()];
-    let mut done = 0;
+    let mut state = Progress { done: 0, scores: vec![Vec::new(); examples.len()], on_pass };
     for members in [most, others] {
-        score_alike(engine, examples, members, size, &mut scores, &mut |taken, scores| {
-            done += taken.len();
-            on_pass(&Pass { done, examples: taken, scores })
-        })?;
+        score_alike(engine, examples, members, size, &mut state)?;
     }
-    Ok(scores)
+    Ok(state.scores)
 }
 
-/// Scores the examples of those numbers, and tells `on_pass` of each pass which they were.
+/// How far an evaluation is.
+struct Progress<'a> {
+    done: usize,
+    scores: Vec<Vec<OptionScore>>,
+    on_pass: &'a mut dyn FnMut(&Pass<'_>) -> Result<()>,
+}
+
+/// Scores the examples of those numbers.
 fn score_alike(
     engine: &Engine<'_>,
     examples: &[EncodedExample],
     mut order: Vec<usize>,
     size: PassSize,
-    scores: &mut [Vec<OptionScore>],
-    on_pass: &mut dyn FnMut(&[usize], &[Vec<OptionScore>]) -> Result<()>,
+    state: &mut Progress<'_>,
 ) -> Result<()> {
     let common = Common::of(order.iter().map(|i| &examples[*i]));
     let stem = match common.ids() {
@@ -167,9 +169,10 @@ fn score_alike(
         let (of_pass, later) = rest.split_at(taken);
         let log_probs = engine.log_probs_after(&Points::plain(), stem.as_ref(), &packed.tokens)?;
         for (i, spans) in of_pass.iter().zip(&packed.spans) {
-            scores[*i] = spans.iter().map(|span| OptionScore::of(&log_probs[span.clone()])).collect();
+            state.scores[*i] = spans.iter().map(|span| OptionScore::of(&log_probs[span.clone()])).collect();
         }
-        on_pass(of_pass, scores)?;
+        state.done += taken;
+        (state.on_pass)(&Pass { done: state.done, examples: of_pass, scores: &state.scores })?;
         rest = later;
     }
     Ok(())
