@@ -56,6 +56,49 @@ fn demonstrations_are_the_same_for_all_and_run_once() {
 }
 
 #[test]
+fn a_run_that_trains_behind_demonstrations_is_asked_behind_them() {
+    let place = Place::llama();
+    let config = place.config("run.toml", "", &fixture::tables("f32", "1e-2"));
+    let (run, samples) = (place.path("run"), place.path("samples.jsonl"));
+    let sets = ["--set", "task.shots=2", "--set", "task.shots_seed=1", "--set", "steps=12", "--set", "task.train=48"];
+    let out = succeed(&[&["train", str(&config), "--run", str(&run)][..], &sets].concat());
+    // 48 and 12 are all 60 rows of the train split, so both demonstrations had been drawn.
+    let said = text(&out.stderr);
+    let left = ["2 training, 0 dev", "1 training, 1 dev", "0 training, 2 dev"];
+    assert!(
+        left.iter().any(|left| said.contains(&format!("{left} and 0 evaluation rows are demonstrations"))),
+        "{said}"
+    );
+    let ask = |more: &[&str]| -> (Value, Vec<Value>) {
+        let args = ["eval", "--model", str(&run), "--json", "--samples", str(&samples)];
+        let found = serde_json::from_slice(&succeed(&[&args[..], more].concat()).stdout).unwrap();
+        let lines = fs::read_to_string(&samples).unwrap();
+        (found, lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    };
+    let (found, lines) = ask(&[]);
+    let last = fixture::metrics(&run).into_iter().rfind(|m| m["kind"] == "evaluated").unwrap();
+    assert_eq!((&found["score"], &found["loss"], &found["n"]), (&last["score"], &last["loss"], &last["n"]));
+    assert_eq!(found["shots"], 2);
+    assert!(lines.iter().all(|line| line["prompt"].as_str().unwrap().split("\n\n").count() == 3));
+    let (bare, bare_lines) = ask(&["--shots", "0"]);
+    assert_eq!(bare["shots"], 0);
+    assert!(bare_lines.iter().all(|line| !line["prompt"].as_str().unwrap().contains('\n')));
+    assert_ne!(bare["loss"], found["loss"]);
+    // Other data of the same task is asked behind the run's number of its own rows.
+    let (given, same) = ask(&["--shots", "2", "--shots-seed", "1"]);
+    assert_eq!((&given["loss"], scores(&same)), (&found["loss"], scores(&lines)));
+    // A prediction is made behind them too, and can't be without the data.
+    let validation = place.path("data").join("validation.jsonl");
+    let predict = ["predict", "--model", str(&run), "--data", str(&validation), "--json"];
+    let out = succeed(&predict);
+    let predicted: Vec<Value> = text(&out.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(scores(&predicted), scores(&lines));
+    fs::remove_file(place.path("data").join("train.jsonl")).unwrap();
+    let said = fail(&predict);
+    assert!(said.contains("2 demonstrations") && said.contains("train") && said.contains("hint:"), "{said}");
+}
+
+#[test]
 fn rows_that_demonstrate_are_left_out_of_the_train_split() {
     let place = Place::llama();
     let (model, data) = (place.path("model"), place.path("data"));

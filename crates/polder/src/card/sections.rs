@@ -103,6 +103,7 @@ fn training(facts: &Facts) -> String {
             "training rows",
             &format!("{} ({} to choose the weights)", plan("/facts/data/train"), plan("/facts/data/dev")),
         ),
+        line("demonstrations in front of every prompt", &plan("/task/shots")),
         line("estimator", &format!("{} {}", header.estimator.name, settings(&header.estimator.settings))),
         line("optimiser", &format!("{} {}", header.optimizer.name, settings(&header.optimizer.settings))),
         line("schedule", &settings(&header.schedule)),

@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use polder::scoring::{PassSize, score, values};
-use polder_tasks::{Drawn, Example, PromptTask, Row, Task, predict, probabilities, typed_row};
+use polder::trainer::shots_of;
+use polder_tasks::{
+    DataFolder, Demonstrations, Drawn, Example, PromptTask, Row, Task, predict, probabilities, typed_row,
+};
 use serde_json::{Value, json};
 
 use super::Ended;
@@ -17,11 +20,13 @@ pub(super) fn run(arguments: &PredictArgs) -> Result<Ended> {
     let subject = Subject::load(&arguments.model.model, &arguments.model.load, false)?;
     let task = subject.task(arguments.task.as_deref())?;
     let rows = rows(arguments, &task)?;
-    let examples: Vec<Example> = rows
+    let shots = demonstrations(&subject, arguments.task.as_deref(), &task)?;
+    let mut examples: Vec<Example> = rows
         .iter()
         .map(|row| task.example(&row.row, row.number))
         .collect::<Result<_, _>>()
         .map_err(polder::Error::from)?;
+    examples.iter_mut().for_each(|example| shots.put_before(&task, example));
     for example in &examples {
         ensure!(
             example.options.len() > 1,
@@ -38,6 +43,23 @@ pub(super) fn run(arguments: &PredictArgs) -> Result<Ended> {
         print(if arguments.json { line(&task, row, example, &values).to_string() } else { words(example, &values) })?;
     }
     Ok(Ended::Well)
+}
+
+/// The demonstrations that a run was trained behind; none for another model or task.
+fn demonstrations(subject: &Subject, named: Option<&str>, task: &PromptTask) -> Result<Demonstrations> {
+    let Some(run) = subject.own(named).filter(|run| run.task.shots > 0) else { return Ok(Demonstrations::default()) };
+    let because = || {
+        format!(
+            "the run was trained behind {} demonstrations (`task.shots`) from its training data, which can't be read\n\
+             hint: predict where `{}` is at hand",
+            run.task.shots,
+            run.task.data.as_deref().unwrap_or(Path::new("task.data")).display()
+        )
+    };
+    let data = run.task.data.as_deref().with_context(because)?;
+    let found = polder::hub::data(data, &mut |_| {}).with_context(because)?;
+    let folder = DataFolder::open(&found).map_err(polder::Error::from).with_context(because)?;
+    shots_of(run, &folder, task).with_context(because)
 }
 
 /// The rows of a file, or the one that was typed.

@@ -53,8 +53,7 @@ impl Subject {
 
     /// A task by its name or file; the run's own where none is named, or where it has that name.
     pub(super) fn task(&self, named: Option<&str>) -> Result<PromptTask> {
-        let own = |config: &Config| named.is_none_or(|name| config.task.name.as_deref() == Some(name));
-        if let Some(config) = self.run.as_ref().filter(|config| own(config)) {
+        if let Some(config) = self.own(named) {
             return Ok(task_of(config)?);
         }
         let Some(named) = named else {
@@ -62,6 +61,11 @@ impl Subject {
         };
         let spec = TaskSpec::resolve(named, Path::new("")).map_err(polder::Error::from)?;
         Ok(spec.compile().map_err(polder::Error::from)?)
+    }
+
+    /// The run's configuration, where a task is the run's own.
+    pub(super) fn own(&self, named: Option<&str>) -> Option<&Config> {
+        self.run.as_ref().filter(|config| named.is_none_or(|name| config.task.name.as_deref() == Some(name)))
     }
 
     /// The data of a run.

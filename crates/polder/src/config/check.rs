@@ -16,6 +16,8 @@ use super::types::{
 };
 
 /// Bounds that no sensible run reaches; they keep later products far from overflow.
+/// The most demonstrations, as `polder eval --shots`.
+const MOST_SHOTS: u64 = 1024;
 const MANY: u64 = 1 << 32;
 const MOST_STEPS: u64 = 1_000_000_000;
 const MOST_THREADS: u64 = 1024;
@@ -131,6 +133,8 @@ fn task(s: &Source) -> Result<TaskConfig> {
         seed: s.integer("task.seed", 0, HIGHEST_SEED)?.unwrap_or(0),
         per_class: s.count("task.per_class", 1, MANY)?,
         noise: s.number("task.noise", "0 to 1", |x| (0.0..=1.0).contains(&x))?.filter(|share| *share > 0.0),
+        shots: s.count("task.shots", 0, MOST_SHOTS)?.unwrap_or(0) as u16,
+        shots_seed: s.integer("task.shots_seed", 0, HIGHEST_SEED)?.unwrap_or(0),
         prompt: s.text("task.prompt")?,
         options: options(s, "task.options")?,
         target: s.text("task.target")?,

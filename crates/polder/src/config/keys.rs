@@ -90,6 +90,8 @@ const GENERAL: &[Key] = &[
     key("task.seed", Kind::Value, "seed that draws training and dev rows (0)"),
     key("task.per_class", Kind::Value, "so many rows of each class instead (none)"),
     key("task.noise", Kind::Value, "share of the training labels that is replaced by wrong ones (0)"),
+    key("task.shots", Kind::Value, "answered rows of the train split in front of every prompt (0)"),
+    key("task.shots_seed", Kind::Value, "seed that chooses them (0)"),
     key("task.prompt", Kind::Text, "prompt template over a row's columns"),
     key("task.options", Kind::Value, "option texts or templates, or a column that holds a list"),
     key("task.target", Kind::Text, "column or template of the right option"),

@@ -128,6 +128,8 @@ const OTHER: &[(&str, &str)] = &[
     ("task.seed", "7"),
     ("task.per_class", "7"),
     ("task.noise", "0.25"),
+    ("task.shots", "8"),
+    ("task.shots_seed", "3"),
     ("task.prompt", "{{ a }}"),
     ("task.options", "choices"),
     ("task.target", "answer"),

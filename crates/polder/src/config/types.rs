@@ -222,6 +222,12 @@ pub struct TaskConfig {
     /// The share of the training labels that is replaced by wrong ones, to see how a method withstands them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise: Option<f64>,
+    /// Answered rows of the train split that stand in front of every prompt, in training and in every score.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub shots: u16,
+    /// The seed that chooses them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub shots_seed: u64,
     /// The prompt's template over a row's columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
@@ -246,6 +252,11 @@ pub struct TaskConfig {
     /// Whether sequences start with the BOS token; as the tokenizer itself does where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bos: Option<bool>,
+}
+
+/// Whether a number is 0: then it stands in no plan.
+fn is_zero<N: Copy + Into<u64>>(number: &N) -> bool {
+    (*number).into() == 0
 }
 
 /// What may follow the prompt: fixed texts (or templates, one each), or a column that holds a list.

@@ -2,8 +2,8 @@
 
 use polder_models::Inspected;
 use polder_tasks::{
-    CHAT, DataFolder, EncodedExample, Encoder, Example, LossKind, Metric, Sample, Split, Task, TaskSpec, flip_labels,
-    labelled, sample, turns,
+    CHAT, DataFolder, Demonstrations, EncodedExample, Encoder, Example, LossKind, Metric, Sample, Split, Task,
+    TaskSpec, flip_labels, labelled, sample, turns,
 };
 use tokenizers::Tokenizer;
 
@@ -57,8 +57,18 @@ impl TaskData {
         if !data.exists() {
             return Err(Error::NoSuchData { path: data.clone() });
         }
-        let drawn = sample(&DataFolder::open(data)?, &task, &config.sample_spec(), config.task.seed)?;
+        let folder = DataFolder::open(data)?;
+        let shots = shots_of(config, &folder, &task)?;
+        let drawn = sample(&folder, &task, &config.sample_spec(), config.task.seed)?;
         let Sample { mut train, mut dev, mut eval, eval_split, mut notes } = drawn;
+        let left = [(Split::Train, &mut train), (Split::Train, &mut dev), (eval_split, &mut eval)]
+            .map(|(split, rows)| shots.leave_out(split, rows));
+        if left.iter().any(|left| *left > 0) {
+            notes.push(format!(
+                "{} training, {} dev and {} evaluation rows are demonstrations and used as such only.",
+                left[0], left[1], left[2]
+            ));
+        }
         if task.name() == CHAT {
             let template = chat_of(about.chat(), &about.source.path)?;
             for rows in [&mut train, &mut dev, &mut eval] {
@@ -76,7 +86,10 @@ impl TaskData {
                 train.len()
             ));
         }
-        let (dev, eval) = (labelled(&task, &dev)?, labelled(&task, &eval)?);
+        let (mut dev, mut eval) = (labelled(&task, &dev)?, labelled(&task, &eval)?);
+        for example in train.iter_mut().chain(&mut dev).chain(&mut eval) {
+            shots.put_before(&task, example);
+        }
         let kind = task.loss();
         let metric = if kind == LossKind::F1 && !task.metric().of_texts() { Metric::F1 } else { task.metric() };
         let questions = match metric.of_texts() {
@@ -129,6 +142,14 @@ fn questions(
         examples.iter().map(|example| Question::of(encoder, example, settings.max_new_tokens)).collect()
     };
     Ok(Questions { train: of(train)?, dev: of(dev)?, eval: of(eval)?, settings })
+}
+
+/// The demonstrations of a configuration, out of the train split of its data.
+///
+/// # Errors
+/// As [`Demonstrations::draw`].
+pub fn shots_of(config: &Config, folder: &DataFolder, task: &dyn Task) -> Result<Demonstrations> {
+    Ok(Demonstrations::draw(folder, task, usize::from(config.task.shots), config.task.shots_seed)?)
 }
 
 /// The task that a configuration names or describes.

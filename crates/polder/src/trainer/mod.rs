@@ -20,7 +20,7 @@ use polder_perturb::Seed;
 use serde_json::json;
 use tokenizers::Tokenizer;
 
-pub use data::{TaskData, task_of};
+pub use data::{TaskData, shots_of, task_of};
 pub use method::Method;
 pub use start::{matches, set_trainable};
 pub use step::StepReport;

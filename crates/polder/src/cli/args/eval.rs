@@ -27,12 +27,12 @@ pub(in crate::cli) struct EvalArgs {
     /// Examples a pass [default: as many as fill 512 token rows]; results do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(in crate::cli) batch: Option<u32>,
-    /// Put N answered rows of the train split in front of every prompt
-    #[arg(long, value_name = "N", default_value = "0", value_parser = clap::value_parser!(u16).range(0..=1024))]
-    pub(in crate::cli) shots: u16,
-    /// Seed that chooses these rows
-    #[arg(long, value_name = "N", default_value = "0")]
-    pub(in crate::cli) shots_seed: u64,
+    /// Put N answered rows of the train split in front of every prompt [default: as a run was trained on its task, else 0]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1024))]
+    pub(in crate::cli) shots: Option<u16>,
+    /// Seed that chooses these rows [default: the run's, else 0]
+    #[arg(long, value_name = "N")]
+    pub(in crate::cli) shots_seed: Option<u64>,
     /// Choose options by how much likelier the prompt makes them than a prompt without content does
     #[arg(long)]
     pub(in crate::cli) calibrate: bool,

@@ -56,9 +56,7 @@ fn works(subject: &Subject, arguments: &EvalArgs) -> Result<Vec<Work>> {
         [] => vec![None],
         names => names.iter().map(|name| Some(name.as_str())).collect(),
     };
-    let work = |(number, name): (usize, &Option<&str>)| {
-        Work::read(subject, subject.task(*name)?, [number, names.len()], arguments)
-    };
+    let work = |(number, name): (usize, &Option<&str>)| Work::read(subject, *name, [number, names.len()], arguments);
     names.iter().enumerate().map(work).collect()
 }
 

@@ -20,20 +20,24 @@ pub(super) struct Work {
     pub(super) split: Split,
     pub(super) drawn: Vec<Drawn>,
     pub(super) examples: Vec<Example>,
+    /// How many demonstrations stand in front of each.
+    pub(super) shots: u16,
 }
 
 impl Work {
     /// The rows of a task: number `number` of `tasks` that are asked for.
     pub(super) fn read(
         subject: &Subject,
-        task: PromptTask,
+        named: Option<&str>,
         [number, tasks]: [usize; 2],
         arguments: &EvalArgs,
     ) -> Result<Self> {
+        let (task, own) = (subject.task(named)?, subject.own(named));
+        let count = arguments.shots.or_else(|| own.map(|run| run.task.shots)).unwrap_or(0);
+        let seed = arguments.shots_seed.or_else(|| own.map(|run| run.task.shots_seed)).unwrap_or(0);
         let data = data_of(arguments, subject, &task, number, tasks)?;
         let folder = DataFolder::open(&data).map_err(polder::Error::from)?;
-        let count = usize::from(arguments.shots);
-        let shots = Demonstrations::draw(&folder, &task, count, arguments.shots_seed).map_err(polder::Error::from)?;
+        let shots = Demonstrations::draw(&folder, &task, usize::from(count), seed).map_err(polder::Error::from)?;
         let rows = Rows::read(&folder, &data, &task, subject.run.as_ref(), &shots, arguments)?;
         rows.notes.iter().for_each(|note| tell(arguments.quiet, format!("note: {note}")));
         let drawn = match task.name() == CHAT {
@@ -42,7 +46,7 @@ impl Work {
         };
         let mut examples = labelled(&task, &drawn).map_err(polder::Error::from)?;
         examples.iter_mut().for_each(|example| shots.put_before(&task, example));
-        Ok(Self { task, split: rows.split, drawn, examples })
+        Ok(Self { task, split: rows.split, drawn, examples, shots: count })
     }
 }
 

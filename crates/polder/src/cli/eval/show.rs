@@ -48,7 +48,7 @@ pub(super) fn object(work: &Work, found: &Evaluated, model: &str, dtype: &str, a
         "majority": found.majority,
         "random": found.random,
         "others": found.others.iter().copied().collect::<std::collections::BTreeMap<_, _>>(),
-        "shots": arguments.shots,
+        "shots": work.shots,
         "calibrated": arguments.calibrate,
         "n": found.n,
         "loss": found.loss,
