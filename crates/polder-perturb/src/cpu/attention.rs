@@ -1,6 +1,6 @@
 //! Causal attention over packed sequences, fused: no `[heads, time, time]` in memory.
 //!
-//! Sixteen queries of one head travel in lanes. Keys come in tiles counted from the start of the sequence, and the
+//! Up to sixteen queries of one head travel in lanes (a few of them in eight, one alone in one). Keys come in tiles counted from the start of the sequence, and the
 //! softmax is kept running (maximum, sum, weighted values) from tile to tile. Each lane's arithmetic is its own: one chain
 //! of fused multiply-adds over the head's width for a score, one over the keys for a value, all in order. A key that a
 //! query may not see adds an exact zero (of finite values), so the bits of a row depend only on the rows that it attends to.
@@ -98,15 +98,15 @@ pub(super) fn attention(
         let own = spec.sequences[s].rows;
         for first in (0..own.len).step_by(LANES) {
             let count = (own.len - first).min(LANES);
-            buffers.prepare(spec.head_dim);
+            buffers.prepare(spec.head_dim, lanes_of(count));
             head(level, operands, &keys[s], own, spec, first, count, buffers);
             for lane in 0..count {
                 let row = own.start + first + lane;
                 // SAFETY: this task alone writes head `h` of the rows of sequence `s` at point `p`.
                 #[allow(unsafe_code)]
                 let y = unsafe { place.slice(q_at + row * q_width + h * spec.head_dim, spec.head_dim) };
-                for (d, y) in y.iter_mut().enumerate() {
-                    *y = buffers.out[d][lane] / buffers.sum[lane];
+                for (y, sums) in y.iter_mut().zip(buffers.out.chunks_exact(lanes_of(count))) {
+                    *y = sums[lane] / buffers.sum[lane];
                 }
             }
         }
@@ -114,10 +114,21 @@ pub(super) fn attention(
     out
 }
 
-/// Lanes of one group of queries.
+/// Lanes that so many queries travel in.
+fn lanes_of(count: usize) -> usize {
+    match count {
+        1 => 1,
+        2..=8 => 8,
+        _ => LANES,
+    }
+}
+
+/// What is kept of one group of queries.
 struct Buffers {
-    q: Vec<[f32; LANES]>,
-    out: Vec<[f32; LANES]>,
+    /// The queries, `[width][lanes]`.
+    q: Vec<f32>,
+    /// Weighted values, `[width][lanes]`.
+    out: Vec<f32>,
     most: [f32; LANES],
     sum: [f32; LANES],
 }
@@ -129,12 +140,12 @@ impl Default for Buffers {
 }
 
 impl Buffers {
-    fn prepare(&mut self, width: usize) {
-        let width = width.next_multiple_of(STEP);
-        self.q.clear();
-        self.q.resize(width, [0.0; LANES]);
-        self.out.clear();
-        self.out.resize(width, [0.0; LANES]);
+    fn prepare(&mut self, width: usize, lanes: usize) {
+        let len = width.next_multiple_of(STEP) * lanes;
+        for buffer in [&mut self.q, &mut self.out] {
+            buffer.clear();
+            buffer.resize(len, 0.0);
+        }
         self.most = [f32::NEG_INFINITY; LANES];
         self.sum = [0.0; LANES];
     }
@@ -152,92 +163,121 @@ at_each_level! {
         count: usize,
         buffers: &mut Buffers,
     ) {
-        let scale = spec.scale as f32;
-        for lane in 0..count {
-            let row = &x.q[(own.start + first + lane) * x.q_width..][..spec.head_dim];
-            for (q, y) in buffers.q.iter_mut().zip(row) {
-                q[lane] = y * scale;
+        match lanes_of(count) {
+            1 => lanes::<1>(x, places, own, spec, first, count, buffers),
+            8 => lanes::<8>(x, places, own, spec, first, count, buffers),
+            _ => lanes::<LANES>(x, places, own, spec, first, count, buffers),
+        }
+    }
+}
+
+/// [`head`] in N lanes; each lane's bits are its own, so they do not depend on N.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn lanes<const N: usize>(
+    x: Operands<'_>,
+    places: &[u32],
+    own: Span,
+    spec: &Attention<'_>,
+    first: usize,
+    count: usize,
+    buffers: &mut Buffers,
+) {
+    let scale = spec.scale as f32;
+    let Buffers { q: queries, out, most, sum } = buffers;
+    let (queries, out) = (queries.as_chunks_mut::<N>().0, out.as_chunks_mut::<N>().0);
+    for lane in 0..count {
+        let row = &x.q[(own.start + first + lane) * x.q_width..][..spec.head_dim];
+        for (q, y) in queries.iter_mut().zip(row) {
+            q[lane] = y * scale;
+        }
+    }
+    // Lane l stands at logical position `at + l`, and sees keys from `at + l + 1 - window` to itself.
+    let at = places.len() - own.len + first;
+    let keys = at + count;
+    let begin = spec.window.map_or(0, |w| (at + 1).saturating_sub(w)) / TILE * TILE;
+    for tile in (begin..keys).step_by(TILE) {
+        let len = (keys - tile).min(TILE);
+        let mut scores = [[0f32; N]; TILE];
+        for step in (0..len).step_by(STEP) {
+            let mut rows = [x.q; STEP];
+            for (j, row) in rows.iter_mut().enumerate() {
+                *row = x.row(x.k, places[(tile + step + j).min(keys - 1)], 0, spec.head_dim);
+            }
+            let mut acc = [[0f32; N]; STEP];
+            for d in 0..spec.head_dim {
+                let q = &queries[d];
+                for j in 0..STEP {
+                    let k = rows[j][d];
+                    for l in 0..N {
+                        acc[j][l] = k.mul_add(q[l], acc[j][l]);
+                    }
+                }
+            }
+            scores[step..step + STEP].copy_from_slice(&acc);
+        }
+        for (j, score) in scores.iter_mut().enumerate() {
+            for (l, y) in score.iter_mut().enumerate() {
+                let (key, query) = (tile + j, at + l);
+                let seen = j < len && key <= query && spec.window.is_none_or(|w| key + w > query);
+                *y = if seen { *y } else { f32::NEG_INFINITY };
             }
         }
-        // Lane l stands at logical position `at + l`, and sees keys from `at + l + 1 - window` to itself.
-        let at = places.len() - own.len + first;
-        let keys = at + count;
-        let begin = spec.window.map_or(0, |w| (at + 1).saturating_sub(w)) / TILE * TILE;
-        for tile in (begin..keys).step_by(TILE) {
-            let len = (keys - tile).min(TILE);
-            let mut scores = [[0f32; LANES]; TILE];
-            for step in (0..len).step_by(STEP) {
-                let mut rows = [x.q; STEP];
-                for (j, row) in rows.iter_mut().enumerate() {
-                    *row = x.row(x.k, places[(tile + step + j).min(keys - 1)], 0, spec.head_dim);
-                }
-                let mut acc = [[0f32; LANES]; STEP];
-                for d in 0..spec.head_dim {
-                    let q = &buffers.q[d];
-                    for j in 0..STEP {
-                        let k = rows[j][d];
-                        for l in 0..LANES {
-                            acc[j][l] = k.mul_add(q[l], acc[j][l]);
-                        }
+        weigh(&mut scores, most, sum, out);
+        for d in (0..spec.head_dim).step_by(STEP) {
+            let mut acc = [[0f32; N]; STEP];
+            acc.copy_from_slice(&out[d..d + STEP]);
+            let width = (spec.head_dim - d).min(STEP);
+            for (j, p) in scores.iter().enumerate().take(len) {
+                let row = x.row(x.v, places[tile + j], d, width);
+                for (c, v) in row.iter().enumerate() {
+                    for l in 0..N {
+                        acc[c][l] = v.mul_add(p[l], acc[c][l]);
                     }
                 }
-                scores[step..step + STEP].copy_from_slice(&acc);
             }
-            for (j, score) in scores.iter_mut().enumerate() {
-                for (l, y) in score.iter_mut().enumerate() {
-                    let (key, query) = (tile + j, at + l);
-                    let seen = j < len && key <= query && spec.window.is_none_or(|w| key + w > query);
-                    *y = if seen { *y } else { f32::NEG_INFINITY };
-                }
-            }
-            weigh(&mut scores, buffers);
-            for d in (0..spec.head_dim).step_by(STEP) {
-                let mut acc = [[0f32; LANES]; STEP];
-                acc.copy_from_slice(&buffers.out[d..d + STEP]);
-                let width = (spec.head_dim - d).min(STEP);
-                for (j, p) in scores.iter().enumerate().take(len) {
-                    let row = x.row(x.v, places[tile + j], d, width);
-                    for (c, v) in row.iter().enumerate() {
-                        for l in 0..LANES {
-                            acc[c][l] = v.mul_add(p[l], acc[c][l]);
-                        }
-                    }
-                }
-                buffers.out[d..d + STEP].copy_from_slice(&acc);
-            }
+            out[d..d + STEP].copy_from_slice(&acc);
         }
     }
 }
 
 /// Turns a tile's scores into weights relative to the running maximum, and rescales what was summed before.
 #[inline(always)]
-fn weigh(scores: &mut [[f32; LANES]; TILE], buffers: &mut Buffers) {
-    let mut most = buffers.most;
+fn weigh<const N: usize>(
+    scores: &mut [[f32; N]; TILE],
+    most: &mut [f32; LANES],
+    sum: &mut [f32; LANES],
+    out: &mut [[f32; N]],
+) {
+    let mut new = [0f32; N];
+    new.copy_from_slice(&most[..N]);
     for score in scores.iter() {
-        for l in 0..LANES {
-            most[l] = if score[l] > most[l] || score[l].is_nan() { score[l] } else { most[l] };
+        for l in 0..N {
+            new[l] = if score[l] > new[l] || score[l].is_nan() { score[l] } else { new[l] };
         }
     }
-    let mut factor = [1f32; LANES];
-    for l in 0..LANES {
+    let mut factor = [1f32; N];
+    for l in 0..N {
         // A lane that has seen no key yet has nothing to rescale (and −∞ − −∞ is not a number).
-        factor[l] = if buffers.most[l] == most[l] { 1.0 } else { exp(buffers.most[l] - most[l]) };
-    }
-    let mut sum = [0f32; LANES];
-    for l in 0..LANES {
-        sum[l] = buffers.sum[l] * factor[l];
+        factor[l] = if most[l] == new[l] { 1.0 } else { exp(most[l] - new[l]) };
     }
     for score in scores.iter_mut() {
-        for l in 0..LANES {
-            score[l] = if score[l] == f32::NEG_INFINITY { 0.0 } else { exp(score[l] - most[l]) };
+        for l in 0..N {
+            score[l] = if score[l] == f32::NEG_INFINITY { 0.0 } else { exp(score[l] - new[l]) };
+        }
+    }
+    for l in 0..N {
+        sum[l] *= factor[l];
+    }
+    for score in scores.iter() {
+        for l in 0..N {
             sum[l] += score[l];
         }
     }
-    for out in &mut buffers.out {
-        for l in 0..LANES {
+    for out in out.iter_mut() {
+        for l in 0..N {
             out[l] *= factor[l];
         }
     }
-    buffers.most = most;
-    buffers.sum = sum;
+    most[..N].copy_from_slice(&new);
 }

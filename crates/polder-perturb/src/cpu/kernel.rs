@@ -29,6 +29,8 @@ pub(super) struct Columns<'a> {
     pub(super) count: usize,
     /// How many columns of each are multiplied.
     pub(super) depth: usize,
+    /// How many lanes of the last panel are asked for; those behind them may be left as they are.
+    pub(super) last: usize,
 }
 
 /// Where the products of each panel go, `[groups·GROUP][PANEL]`.
@@ -75,8 +77,12 @@ pub(super) fn multiply(level: Level, x: Columns<'_>, s: &[f32], groups: usize, m
                         let (x0, t0) = (x.data[x_at..].as_ptr(), tiles.data[tile_at..].as_mut_ptr());
                         // SAFETY: the machine has AVX2 and FMA at this level; the slices are as long as asserted above.
                         unsafe {
-                            x86::avx2(x0, s.as_ptr(), slice, more, t0);
-                            x86::avx2(x0, s[6 * STRIDE..].as_ptr(), slice, more, t0.add(6 * PANEL));
+                            if panel + 1 == count && x.last <= PANEL / 2 {
+                                x86::avx2_half(x0, s.as_ptr(), slice, more, t0);
+                            } else {
+                                x86::avx2(x0, s.as_ptr(), slice, more, t0);
+                                x86::avx2(x0, s[6 * STRIDE..].as_ptr(), slice, more, t0.add(6 * PANEL));
+                            }
                         }
                     }
                     _ => portable(&x.data[x_at..], s, slice, more, &mut tiles.data[tile_at..]),
@@ -183,6 +189,33 @@ mod x86 {
         }
     }
 
+    /// A group and the first eight lanes of one panel.
+    ///
+    /// # Safety
+    /// AVX2 and FMA; a panel of `depth·PANEL` elements; GROUP rows of STRIDE in `s`; a tile of GROUP·PANEL, initialised where
+    /// `more`.
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) unsafe fn avx2_half(x: *const f32, s: *const f32, depth: usize, more: bool, tile: *mut f32) {
+        // SAFETY: all accesses lie within what the caller promises.
+        unsafe {
+            let mut acc = [_mm256_setzero_ps(); GROUP];
+            if more {
+                for (g, acc) in acc.iter_mut().enumerate() {
+                    *acc = _mm256_loadu_ps(tile.add(g * PANEL));
+                }
+            }
+            for k in 0..depth {
+                let x0 = _mm256_loadu_ps(x.add(k * PANEL));
+                for (g, acc) in acc.iter_mut().enumerate() {
+                    *acc = _mm256_fmadd_ps(_mm256_set1_ps(*s.add(g * STRIDE + k)), x0, *acc);
+                }
+            }
+            for (g, acc) in acc.iter().enumerate() {
+                _mm256_storeu_ps(tile.add(g * PANEL), *acc);
+            }
+        }
+    }
+
     /// Half a group and one panel.
     ///
     /// # Safety
@@ -234,18 +267,21 @@ mod tests {
     #[test]
     fn every_level_gives_the_bits_of_one_chain_of_fused_multiply_adds() {
         let groups = 2;
-        for (depth, count) in [(1, 1), (7, 2), (64, 3), (333, 1), (DEPTH, 3)] {
+        for (depth, count, last) in [(1, 1, 16), (7, 2, 3), (64, 3, 9), (333, 1, 8), (333, 1, 1), (DEPTH, 3, 16)] {
             let stride = depth * PANEL + 5;
             let (x, s) = (numbers(count * stride, 1), numbers(groups * GROUP * STRIDE, 2));
             let tile_stride = groups * GROUP * PANEL + 3;
             let start = numbers(count * tile_stride, 3);
             for (level, more) in available().into_iter().flat_map(|l| [(l, false), (l, true)]) {
                 let mut data = start.clone();
-                let x_ = Columns { data: &x, stride, count, depth };
+                let x_ = Columns { data: &x, stride, count, depth, last };
                 multiply(level, x_, &s, groups, more, &mut Tiles { data: &mut data, stride: tile_stride });
                 for (i, (found, before)) in data.iter().zip(&start).enumerate() {
                     let (panel, at) = (i / tile_stride, i % tile_stride);
                     let (g, lane) = (at / PANEL, at % PANEL);
+                    if panel + 1 == count && g < groups * GROUP && lane >= last {
+                        continue;
+                    }
                     let wanted = match g < groups * GROUP {
                         false => *before,
                         true => (0..depth).fold(if more { *before } else { 0.0 }, |a, k| {

@@ -104,7 +104,8 @@ impl Panels {
         let data = &self.data[point * count * stride..(point + 1) * count * stride];
         // Blocks begin at multiples of 64 columns.
         let (from, depth) = (self.layout.columns(k.start), self.layout.columns(k.len()));
-        Columns { data: &data[(from * PANEL).min(data.len())..], stride, count, depth }
+        let last = self.rows - count.saturating_sub(1) * PANEL;
+        Columns { data: &data[(from * PANEL).min(data.len())..], stride, count, depth, last }
     }
 }
 

@@ -123,9 +123,9 @@ mod tests {
         for more in [false, true] {
             let (mut one, mut two) = (start.clone(), start.clone());
             let stride = GROUP * PANEL;
-            let columns = Columns { data: &swapped_x, stride: depth * PANEL, count, depth };
+            let columns = Columns { data: &swapped_x, stride: depth * PANEL, count, depth, last: PANEL };
             kernel::multiply(level(), columns, &swapped_s, 1, more, &mut Tiles { data: &mut one, stride });
-            let columns = Columns { data: &paired_x, stride: depth / 2 * PANEL, count, depth: depth / 2 };
+            let columns = Columns { data: &paired_x, stride: depth / 2 * PANEL, count, depth: depth / 2, last: PANEL };
             multiply(columns, &paired_s, 1, more, &mut Tiles { data: &mut two, stride });
             assert_eq!(
                 one.iter().map(|y| y.to_bits()).collect::<Vec<_>>(),
