@@ -17,6 +17,7 @@ mod param;
 mod plain;
 mod points;
 mod reader;
+mod readers;
 pub mod rounding;
 pub mod update;
 
@@ -30,3 +31,4 @@ pub use reader::{
     Activation, Arithmetic, Attention, KeysValues, Linear, Next, Norm, NormKind, Reader, RopeTable, Sequence, Span,
     lineages,
 };
+pub use readers::reader;
