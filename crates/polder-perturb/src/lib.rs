@@ -13,6 +13,7 @@ mod cpu;
 mod digest;
 pub mod direction;
 mod error;
+mod gpu;
 mod param;
 mod plain;
 mod points;

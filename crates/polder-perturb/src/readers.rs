@@ -1,9 +1,10 @@
 //! Which reader reads weights where they lie.
 
-use candle_core::DeviceLocation;
+use candle_core::Device;
 
 use crate::cpu::CpuReader;
 use crate::error::{Error, Result};
+use crate::gpu::GpuReader;
 use crate::param::ParamSet;
 use crate::points::Points;
 use crate::reader::{Arithmetic, Reader};
@@ -13,10 +14,12 @@ use crate::reader::{Arithmetic, Reader};
 /// # Errors
 /// A device, or an arithmetic on that device, for which there is no reader.
 pub fn reader<'a>(params: &'a ParamSet, points: &'a Points, arithmetic: Arithmetic) -> Result<Box<dyn Reader + 'a>> {
-    let device = match params.device().location() {
-        DeviceLocation::Cpu => return Ok(Box::new(CpuReader::in_arithmetic(params, points, arithmetic))),
-        DeviceLocation::Cuda { .. } => "cuda",
-        DeviceLocation::Metal { .. } => "metal",
-    };
-    Err(Error::Device { what: "a reader".to_owned(), device, hint: "load the weights on the CPU" })
+    match params.device() {
+        Device::Cpu if arithmetic == Arithmetic::Tf32 => {
+            let what = "arithmetic in TF32".to_owned();
+            Err(Error::Device { what, device: "cpu", hint: "arithmetic = \"f32\"" })
+        }
+        Device::Cpu => Ok(Box::new(CpuReader::in_arithmetic(params, points, arithmetic))),
+        Device::Cuda(_) | Device::Metal(_) => Ok(Box::new(GpuReader::new(params, points, arithmetic)?)),
+    }
 }
