@@ -25,6 +25,7 @@ pub mod update;
 pub use cpu::{CpuReader, materialise, materialised_bytes};
 pub use direction::{Law, ParamKey, Seed};
 pub use error::{Error, Result};
+pub use gpu::gpu_scratch_elements;
 pub use param::{Param, ParamSet, Site};
 pub use plain::PlainReader;
 pub use points::{Points, Shift, Term};

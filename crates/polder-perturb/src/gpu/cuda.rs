@@ -18,7 +18,6 @@ use super::text;
 
 /// The oldest cards: of compute capability 7.5. Newer ones run what is compiled for them.
 const OLDEST: (i32, i32) = (7, 5);
-const ARCHITECTURE: &str = "compute_75";
 
 /// The kernels in PTX, compiled once: for a virtual machine that every card from [`OLDEST`] on runs.
 fn ptx(device: &CudaDevice) -> Result<&'static str> {
@@ -30,22 +29,14 @@ fn ptx(device: &CudaDevice) -> Result<&'static str> {
             "this card has compute capability {major}.{minor}, and polder's kernels need 7.5\nhint: device = \"cpu\""
         );
     }
+    let options = || {
+        let options = text::NVRTC_OPTIONS.map(str::to_owned).to_vec();
+        CompileOptions { options, ..CompileOptions::default() }
+    };
     let compile = || compile_ptx_with_opts(text::CUDA, options()).map(|ptx| ptx.to_src()).map_err(|e| format!("{e:?}"));
     match PTX.get_or_init(compile) {
         Ok(ptx) => Ok(ptx),
         Err(why) => bail!("NVRTC does not compile the kernels: {why}"),
-    }
-}
-
-/// No fast mathematics of any kind: bits are promised.
-pub(super) fn options() -> CompileOptions {
-    CompileOptions {
-        ftz: Some(false),
-        prec_sqrt: Some(true),
-        prec_div: Some(true),
-        fmad: Some(false),
-        arch: Some(ARCHITECTURE),
-        ..CompileOptions::default()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::param::Param;
 use crate::reader::{Arithmetic, Linear};
 
 /// The most numbers of a scratch matrix: larger weights are made in blocks of rows.
-pub(super) const SCRATCH: usize = 1 << 26;
+const SCRATCH: usize = 1 << 26;
 /// A matrix of so few numbers is made whole for both points of a direction.
 const SMALL: usize = 1 << 20;
 /// Blocks have a multiple of so many rows, where there are as many.
@@ -39,6 +39,21 @@ pub(super) struct Target<'a> {
     pub(super) first: usize,
     /// Columns in all.
     pub(super) stride: usize,
+}
+
+/// Rows of a weight `[rows, width]` of which a scratch matrix holds so many variants.
+fn scratch_rows(rows: usize, width: usize, variants: usize) -> usize {
+    let room = rows.saturating_mul(width).clamp(SMALL, SCRATCH) / (variants * width);
+    if room >= STEP { room / STEP * STEP } else { room.max(1) }
+}
+
+/// The most numbers of scratch that a weight `[rows, width]` takes on a GPU, with so many variants (2 for the two points of
+/// a direction, 1 otherwise): 4 bytes each in f32 and TF32 arithmetic, 2 in bf16.
+///
+/// Never more than the weight has, or 2²⁰ where it has fewer, or 2²⁶ where it has more; but always whole rows.
+pub fn gpu_scratch_elements(rows: usize, width: usize, variants: usize) -> usize {
+    let (width, variants) = (width.max(1), variants.max(1));
+    scratch_rows(rows.max(1), width, variants).min(rows) * width * variants
 }
 
 impl GpuReader<'_> {
@@ -109,8 +124,7 @@ impl GpuReader<'_> {
         if self.stands_ready(group, param) {
             return rows;
         }
-        let room = (rows * width).clamp(SMALL, SCRATCH) / (group.variants * width);
-        if room >= STEP { room / STEP * STEP } else { room.max(1) }
+        scratch_rows(rows, width, group.variants)
     }
 
     /// Whether the weight can be multiplied as it is stored.
@@ -149,5 +163,25 @@ impl GpuReader<'_> {
         };
         let shape = Shape::Threads((all * columns.len()) as u64);
         Launch { kernel: "add_bias", shape, others: &[bias], args }.onto(target.out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scratch_is_at_most_one_matrix() {
+        // The layers of models of 125 million to 13 thousand million weights.
+        for (rows, width) in [(768, 768), (3072, 768), (50_272, 768), (11_008, 4096), (32_000, 4096), (5120, 13_824)] {
+            for variants in [1, 2] {
+                let elements = gpu_scratch_elements(rows, width, variants);
+                assert!(elements <= (rows * width).max(SMALL).min(SCRATCH), "{rows} {width} {variants}");
+                assert!(elements * 4 >= (rows * width * variants).min(SMALL), "{rows} {width}: it is used well");
+            }
+        }
+        // A single row may be more than a scratch matrix.
+        assert_eq!(gpu_scratch_elements(5, SCRATCH, 2), 2 * SCRATCH);
+        assert_eq!(gpu_scratch_elements(0, 0, 0), 0);
     }
 }

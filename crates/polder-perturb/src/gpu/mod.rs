@@ -27,6 +27,7 @@ use crate::error::{Error, Result};
 use crate::param::{Param, ParamSet, Site};
 use crate::points::Points;
 use crate::reader::{Activation, Arithmetic, Attention, Linear, Next, Norm, Reader, RopeTable};
+pub use linear::gpu_scratch_elements;
 pub(crate) use shift::whole;
 use shift::{Group, unwritten, upload_groups};
 

@@ -19,6 +19,12 @@ macro_rules! text {
 #[cfg_attr(not(any(test, feature = "cuda")), expect(dead_code, reason = "no CUDA in this build"))]
 pub(super) const CUDA: &str = text!("kernels/cuda.h");
 
+/// What NVRTC is told: a virtual machine that every card of compute capability 7.5 and newer runs, and no fast mathematics
+/// of any kind, as bits are promised.
+#[cfg_attr(not(any(test, feature = "cuda")), expect(dead_code, reason = "no CUDA in this build"))]
+pub(super) const NVRTC_OPTIONS: [&str; 5] =
+    ["--gpu-architecture=compute_75", "--ftz=false", "--prec-sqrt=true", "--prec-div=true", "--fmad=false"];
+
 /// For Metal.
 #[cfg_attr(not(any(test, all(feature = "metal", target_vendor = "apple"))), expect(dead_code, reason = "no Metal"))]
 pub(super) const METAL: &str = text!("kernels/metal.h");
