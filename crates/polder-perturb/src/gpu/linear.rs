@@ -176,7 +176,7 @@ mod tests {
         for (rows, width) in [(768, 768), (3072, 768), (50_272, 768), (11_008, 4096), (32_000, 4096), (5120, 13_824)] {
             for variants in [1, 2] {
                 let elements = gpu_scratch_elements(rows, width, variants);
-                assert!(elements <= (rows * width).max(SMALL).min(SCRATCH), "{rows} {width} {variants}");
+                assert!(elements <= (rows * width).clamp(SMALL, SCRATCH), "{rows} {width} {variants}");
                 assert!(elements * 4 >= (rows * width * variants).min(SMALL), "{rows} {width}: it is used well");
             }
         }

@@ -1,6 +1,7 @@
 //! Launches on Apple GPUs: the text compiled by the driver, with safe mathematics.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Mutex, PoisonError};
 
 use candle_core::metal_backend::DeviceId;
@@ -22,11 +23,10 @@ fn pipeline(device: &MetalDevice, kernel: &'static str) -> Result<ComputePipelin
     static COMPILED: Mutex<Option<HashMap<DeviceId, Compiled>>> = Mutex::new(None);
     let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
     let compiled = compiled.get_or_insert_with(HashMap::new);
-    if !compiled.contains_key(&device.id()) {
-        let new = Compiled { library: library(device)?, pipelines: HashMap::new() };
-        compiled.insert(device.id(), new);
-    }
-    let Some(of_device) = compiled.get_mut(&device.id()) else { bail!("no kernels for this device") };
+    let of_device = match compiled.entry(device.id()) {
+        Entry::Occupied(of_device) => of_device.into_mut(),
+        Entry::Vacant(place) => place.insert(Compiled { library: library(device)?, pipelines: HashMap::new() }),
+    };
     if let Some(pipeline) = of_device.pipelines.get(kernel) {
         return Ok(pipeline.clone());
     }
