@@ -4,9 +4,10 @@
 use std::ffi::c_void;
 use std::sync::OnceLock;
 
+use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::cudarc::cublas::{result::gemm_ex, sys as blas};
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaStream, DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg, SyncOnDrop,
+    CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, LaunchConfig, PushKernelArg, SyncOnDrop,
 };
 use candle_core::cuda_backend::cudarc::nvrtc::{CompileOptions, compile_ptx_with_opts};
 use candle_core::cuda_backend::{CudaDevice, CudaStorageSlice, WrapErr};
@@ -46,7 +47,7 @@ struct Plain<A>(A);
 // SAFETY: `A` is a `repr(C)` struct of integers and floats, laid out as the kernel's own struct.
 unsafe impl<A: Copy> DeviceRepr for Plain<A> {}
 
-/// Where a tensor's numbers lie, in bytes of the device's memory; what comes with it is dropped when the use is queued.
+/// Where a tensor's numbers lie in the device's memory; the guard is dropped when the use is queued.
 fn address<'a>(storage: &'a CudaStorage, layout: &Layout, stream: &'a CudaStream) -> Result<(u64, SyncOnDrop<'a>)> {
     let (at, guard) = match &storage.slice {
         CudaStorageSlice::U8(x) => x.device_ptr(stream),
@@ -56,7 +57,18 @@ fn address<'a>(storage: &'a CudaStorage, layout: &Layout, stream: &'a CudaStream
         CudaStorageSlice::F32(x) => x.device_ptr(stream),
         _ => bail!("a kernel does not take a buffer of this type"),
     };
-    let size = candle_core::backend::BackendStorage::dtype(storage).size_in_bytes();
+    Ok((at + (layout.start_offset() * storage.dtype().size_in_bytes()) as u64, guard))
+}
+
+/// The same for numbers that will be written.
+fn target<'a>(storage: &'a mut CudaStorage, layout: &Layout, stream: &'a CudaStream) -> Result<(u64, SyncOnDrop<'a>)> {
+    let size = storage.dtype().size_in_bytes();
+    let (at, guard) = match &mut storage.slice {
+        CudaStorageSlice::BF16(x) => x.device_ptr_mut(stream),
+        CudaStorageSlice::F16(x) => x.device_ptr_mut(stream),
+        CudaStorageSlice::F32(x) => x.device_ptr_mut(stream),
+        _ => bail!("a kernel does not write a buffer of this type"),
+    };
     Ok((at + (layout.start_offset() * size) as u64, guard))
 }
 
@@ -66,7 +78,7 @@ pub(super) fn launch<A: Copy>(launch: &Launch<'_, A>, storage: &mut CudaStorage,
     let stream = device.cuda_stream();
     let function = device.get_or_load_custom_func(launch.kernel, "polder", ptx(&device)?)?;
     let held: Vec<_> = launch.others.iter().map(|tensor| tensor.storage_and_layout()).collect();
-    let mut buffers = vec![address(storage, layout, &stream)?];
+    let mut buffers = vec![target(storage, layout, &stream)?];
     for (storage, layout) in &held {
         let Storage::Cuda(storage) = &**storage else { bail!("a buffer of `{}` is not on the card", launch.kernel) };
         buffers.push(address(storage, layout, &stream)?);
@@ -81,7 +93,8 @@ pub(super) fn launch<A: Copy>(launch: &Launch<'_, A>, storage: &mut CudaStorage,
     builder.arg(&args);
     let config = LaunchConfig { grid_dim: (blocks, 1, 1), block_dim: (threads, 1, 1), shared_mem_bytes: 0 };
     // SAFETY: the buffers and the arguments are those of this kernel, in its order; their owners made them large enough for
-    // the work that the arguments name, and all work on them is queued on one stream.
+    // the work that the arguments name. All work of a thread is queued on one stream; an update's state is written by the
+    // one thread that holds it.
     unsafe { builder.launch(config) }.w()?;
     Ok(())
 }
@@ -95,7 +108,7 @@ pub(super) fn product(product: &Product<'_>, storage: &mut CudaStorage, layout: 
     let (x, w) = (product.x.storage_and_layout(), product.w.storage_and_layout());
     let (x_at, _x) = operand(&x, &stream)?;
     let (w_at, _w) = operand(&w, &stream)?;
-    let (out_at, _out) = address(storage, layout, &stream)?;
+    let (out_at, _out) = target(storage, layout, &stream)?;
     let out_at = out_at + (product.first * size_of::<f32>()) as u64;
     let (kind, compute) = match (product.x.dtype(), product.w.dtype()) {
         (DType::BF16, DType::BF16) => (blas::cudaDataType::CUDA_R_16BF, blas::cublasComputeType_t::CUBLAS_COMPUTE_32F),

@@ -9,7 +9,7 @@ use candle_core::{Layout, MetalDevice, MetalStorage, Result, Storage, bail};
 use candle_metal_kernels::metal::{ComputePipeline, Library};
 use objc2_metal::{MTLCompileOptions, MTLMathMode, MTLSize};
 
-use super::launch::Launch;
+use super::launch::{Launch, Shape};
 use super::text;
 
 /// What was compiled for a device.
@@ -70,7 +70,16 @@ pub(super) fn launch<A: Copy>(launch: &Launch<'_, A>, storage: &mut MetalStorage
         }
     }
     encoder.set_bytes(held.len() + 1, &launch.args);
-    let (blocks, threads) = launch.shape.grid()?;
+    let (blocks, mut threads) = launch.shape.grid()?;
+    // A kernel of many registers may have fewer threads in a group; threads that share out work can do with that.
+    let most = u32::try_from(pipeline.max_total_threads_per_threadgroup()).unwrap_or(u32::MAX);
+    match launch.shape {
+        Shape::Threads(_) => threads = threads.min(most),
+        Shape::Groups(_, lanes) if lanes > most => {
+            bail!("this GPU runs `{}` with {most} lanes at most, and it needs {lanes}", launch.kernel)
+        }
+        Shape::Groups(..) => {}
+    }
     let size = |width: u32| MTLSize { width: width as usize, height: 1, depth: 1 };
     encoder.dispatch_thread_groups(size(blocks), size(threads));
     Ok(())

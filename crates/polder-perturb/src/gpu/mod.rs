@@ -15,7 +15,7 @@ mod product;
 mod rowwise;
 mod shift;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod text;
 pub(crate) mod update;
 

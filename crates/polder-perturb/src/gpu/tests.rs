@@ -2,7 +2,7 @@
 
 mod bits;
 mod compiled;
-pub(super) mod host;
+pub(crate) mod host;
 mod reading;
 mod updates;
 

@@ -110,7 +110,7 @@ impl Buffer {
         })
     }
 
-    fn tensor(&self) -> candle_core::Result<Tensor> {
+    pub(super) fn tensor(&self) -> candle_core::Result<Tensor> {
         match self {
             Self::F32(x) => Tensor::new(&x[..], &Device::Cpu),
             Self::Bf16(x) => Tensor::new(&x[..], &Device::Cpu),
@@ -120,7 +120,7 @@ impl Buffer {
         }
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::F32(x) => x.len(),
             Self::Bf16(x) => x.len(),

@@ -55,7 +55,7 @@ thread_local! {
 }
 
 /// Runs a test under both texts; says that it is skipped where there is no compiler.
-pub(super) fn in_both(test: impl Fn()) {
+pub(crate) fn in_both(test: impl Fn()) {
     for language in [Language::Cuda, Language::Metal] {
         if library(language).is_none() {
             eprintln!("skipped: no C++ compiler (c++, g++ or clang++) to run the kernels with");
