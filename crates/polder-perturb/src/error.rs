@@ -60,6 +60,16 @@ pub enum Error {
         /// The size of what is indexed.
         len: usize,
     },
+    /// What a device can't do, or this program was built without.
+    #[error("{what} is not there for weights on {device}\nhint: {hint}")]
+    Device {
+        /// What was asked for.
+        what: String,
+        /// The kind of device: `cpu`, `cuda`, `metal`.
+        device: &'static str,
+        /// What can be done instead.
+        hint: &'static str,
+    },
     /// The state of an optimiser does not belong to these parameters.
     #[error(
         "the optimiser's state does not fit at `{name}`: {why}\n\

@@ -13,16 +13,19 @@ mod cpu;
 mod digest;
 pub mod direction;
 mod error;
+mod gpu;
 mod param;
 mod plain;
 mod points;
 mod reader;
+mod readers;
 pub mod rounding;
 pub mod update;
 
 pub use cpu::{CpuReader, materialise, materialised_bytes};
 pub use direction::{Law, ParamKey, Seed};
 pub use error::{Error, Result};
+pub use gpu::gpu_scratch_elements;
 pub use param::{Param, ParamSet, Site};
 pub use plain::PlainReader;
 pub use points::{Points, Shift, Term};
@@ -30,3 +33,4 @@ pub use reader::{
     Activation, Arithmetic, Attention, KeysValues, Linear, Next, Norm, NormKind, Reader, RopeTable, Sequence, Span,
     lineages,
 };
+pub use readers::reader;

@@ -8,6 +8,8 @@ use rayon::prelude::*;
 use crate::cpu::view::View;
 use crate::direction::{self, Law, ParamKey, Seed};
 use crate::error::{Error, Result};
+use crate::gpu;
+use crate::points::Points;
 
 /// A handle to one parameter of a [`ParamSet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,6 +54,9 @@ impl Param {
     pub fn joined(&self) -> Result<Tensor> {
         if self.carried.is_none() {
             return Ok(self.tensor.clone());
+        }
+        if !self.tensor.device().is_cpu() {
+            return gpu::whole(self, &Points::plain());
         }
         let view = View::of(self)?;
         let mut weights = vec![0f32; self.tensor.elem_count()];

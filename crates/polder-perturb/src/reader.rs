@@ -146,6 +146,8 @@ pub enum Arithmetic {
     /// Products of bf16, summed in f32. Activations are rounded to the nearest, shifted weights stochastically, by random
     /// bits that belong to the direction: to the nearest, a part of the direction would be lost.
     Bf16,
+    /// Products of f32 on tensor cores, which round both factors to ten bits of mantissa: NVIDIA cards only.
+    Tf32,
 }
 
 /// Which normalisation.

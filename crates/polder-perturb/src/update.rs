@@ -17,15 +17,18 @@ use candle_core::{CpuStorage, DType, InplaceOp1, Layout};
 use half::bf16;
 use rayon::prelude::*;
 
-pub use rule::{Adam, Add, Momentum, Rule, Sgd, Sign};
+pub use rule::{Adam, Add, Formula, Momentum, Rule, Sgd, Sign};
 pub use state::{Precision, State};
 
 use crate::carried;
 use crate::cpu::prefetch::prefetch;
 use crate::direction::{self, Law, Seed};
 use crate::error::{Error, Result};
+use crate::gpu::update as gpu;
 use crate::param::{Param, ParamSet};
 use crate::rounding::Rounding;
+#[cfg(test)]
+pub(crate) use state::key as state_key;
 use state::{Buffer, Slots};
 use store::Narrow;
 
@@ -64,8 +67,8 @@ impl Change<'_> {
 /// of coefficient 0 leaves every bit as it was.
 ///
 /// # Errors
-/// A parameter stored as anything but f32, f64, bf16 or f16 (then nothing is changed); weights on a device that has no
-/// such pass yet.
+/// A parameter stored as anything but f32, f64, bf16 or f16 (then nothing is changed). On a GPU also f64, and a rule
+/// without a [`Formula`].
 pub fn visit(
     params: &ParamSet,
     law: Law,
@@ -128,8 +131,15 @@ fn walk<'a, 's>(
     if let Some(Pass { param, .. }) = passes.iter().find(can) {
         return Err(Error::DType { what: param.name.clone(), dtype: param.tensor.dtype(), path: "the update" });
     }
+    for pass in &passes {
+        pass.check_device()?;
+    }
     for pass in passes {
         let tensor = &pass.param.tensor;
+        if !tensor.device().is_cpu() {
+            pass.on_device(state_of(pass.param))?;
+            continue;
+        }
         let state = RefCell::new(state_of(pass.param));
         tensor.inplace_op1(&Visit { pass, state })?;
     }
@@ -237,6 +247,47 @@ fn part<T>(x: &mut [T], from: usize, to: usize) -> candle_core::Result<&mut [T]>
 }
 
 impl Pass<'_> {
+    /// Whether a device that is not the CPU can do all of it.
+    fn check_device(&self) -> Result<()> {
+        if self.param.tensor.device().is_cpu() {
+            return Ok(());
+        }
+        gpu::check(self.param)?;
+        match self.changes.iter().find(|change| change.rule.formula(self.param).is_none()) {
+            Some(_) => Err(Error::Device {
+                what: format!("this rule, for `{}`,", self.param.name),
+                device: if self.param.tensor.device().is_cuda() { "cuda" } else { "metal" },
+                hint: "load the weights on the CPU",
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes every change where the weights lie: a launch each, which are the bits of one walk.
+    fn on_device(&self, state: &mut [Buffer]) -> Result<()> {
+        let mut slots = Vec::with_capacity(state.len());
+        for buffer in state {
+            slots.extend(buffer.on_device()?);
+        }
+        for change in &self.changes {
+            let Some(formula) = change.rule.formula(self.param) else { continue };
+            let terms: Vec<(Seed, f32)> = change.terms().collect();
+            gpu::change(
+                self.param,
+                &gpu::Step {
+                    law: self.law,
+                    terms: &terms,
+                    formula,
+                    rounding: self.rounding,
+                    rounding_seed: change.rounding_seed,
+                    state_keys: [0, 1].map(|slot| state::key(self.param.key, slot)),
+                },
+                &slots,
+            )?;
+        }
+        Ok(())
+    }
+
     /// Calls `apply(change, block, terms of the block)` for every change of every block, in parallel where there are
     /// several blocks.
     fn blocks<T: Send>(

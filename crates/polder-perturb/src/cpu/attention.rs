@@ -62,7 +62,7 @@ impl<'a> Operands<'a> {
 }
 
 /// The places of all keys of a sequence, in order: what it sees of the stem, what it continues, itself.
-fn places(stem: usize, before: &[Span], lineage: &[Span], own: Span) -> Vec<u32> {
+pub(crate) fn places(stem: usize, before: &[Span], lineage: &[Span], own: Span) -> Vec<u32> {
     let before = before.iter().flat_map(|span| span.start..span.start + span.len);
     let rows = lineage.iter().chain([&own]).flat_map(|span| stem + span.start..stem + span.start + span.len);
     before.chain(rows).map(|place| place as u32).collect()

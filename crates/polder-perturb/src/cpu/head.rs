@@ -65,7 +65,7 @@ pub(super) fn log_probs(x: &Panels, head: &Layer<'_>, pairs: &[(u32, u32)]) -> V
 }
 
 /// `ln Σ s·e^m` over parts (m, s), in order.
-pub(super) fn log_sum_exp(parts: impl Iterator<Item = (f32, f32)> + Clone) -> f64 {
+pub(crate) fn log_sum_exp(parts: impl Iterator<Item = (f32, f32)> + Clone) -> f64 {
     let most = parts.clone().map(|(m, _)| f64::from(m)).fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = parts.map(|(m, s)| f64::from(s) * (f64::from(m) - most).exp()).sum();
     most + sum.ln()

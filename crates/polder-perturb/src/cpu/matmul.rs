@@ -39,7 +39,8 @@ impl Layout {
     /// The layout of an arithmetic on this machine.
     pub(super) fn of(arithmetic: Arithmetic) -> Self {
         match arithmetic {
-            Arithmetic::F32 => Self::Plain,
+            // There is no TF32 here, and f32 is more exact.
+            Arithmetic::F32 | Arithmetic::Tf32 => Self::Plain,
             Arithmetic::Bf16 if pairs::native() => Self::Pairs,
             Arithmetic::Bf16 => Self::Exchanged,
         }

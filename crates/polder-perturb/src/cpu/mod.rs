@@ -1,19 +1,19 @@
 //! The CPU backend: every operation of [`Reader`] as a kernel of its own, in f32, on all threads.
 
-mod attention;
-mod head;
+pub(crate) mod attention;
+pub(crate) mod head;
 mod kernel;
 pub(crate) mod level;
 mod made;
 mod math;
 mod matmul;
-mod next;
+pub(crate) mod next;
 mod pack;
 mod pairs;
 pub(crate) mod prefetch;
 mod round;
 mod rowwise;
-mod shift;
+pub(crate) mod shift;
 pub(crate) mod view;
 mod whole;
 
@@ -126,7 +126,7 @@ impl<'a> CpuReader<'a> {
 }
 
 /// Checks that sequences lie within `rows` and that their own rows cover each row once: attention writes them at once.
-fn check_sequences(sequences: &[Sequence], rows: usize) -> Result<()> {
+pub(crate) fn check_sequences(sequences: &[Sequence], rows: usize) -> Result<()> {
     for span in sequences.iter().map(|s| s.rows) {
         let end = span.start.saturating_add(span.len);
         if end > rows {

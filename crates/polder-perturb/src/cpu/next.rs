@@ -63,7 +63,7 @@ fn first_of(tile: &[f32], lane: usize, most: f32) -> u32 {
 }
 
 /// The first of the largest logits; one that is no number comes before all others.
-fn best_of(parts: impl Iterator<Item = (u32, f32)>) -> (u32, f32) {
+pub(crate) fn best_of(parts: impl Iterator<Item = (u32, f32)>) -> (u32, f32) {
     parts.fold((0, f32::NEG_INFINITY), |best, (token, logit)| {
         if logit > best.1 || (logit.is_nan() && !best.1.is_nan()) { (token, logit) } else { best }
     })

@@ -18,11 +18,11 @@ pub(super) struct Shifted<'a> {
 
 /// Neighbouring points whose weights are made together: their directions, and the stored weight, are made and read once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Group {
+pub(crate) struct Group {
     /// The points.
-    pub(super) points: Range<usize>,
+    pub(crate) points: Range<usize>,
     /// How many different weights they read: one each, or one in all where the weight does not move.
-    pub(super) variants: usize,
+    pub(crate) variants: usize,
 }
 
 impl<'a> Shifted<'a> {
@@ -109,7 +109,7 @@ impl<'a> Shifted<'a> {
 }
 
 /// Pairs of neighbouring points that lie along the same seeds; all points where the weight does not move.
-fn groups(points: &Points, moves: bool) -> Vec<Group> {
+pub(crate) fn groups(points: &Points, moves: bool) -> Vec<Group> {
     let count = points.count();
     if !moves || points.seeds().is_empty() {
         return vec![Group { points: 0..count, variants: 1 }];

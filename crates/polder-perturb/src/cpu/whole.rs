@@ -6,6 +6,7 @@ use crate::cpu::made::made;
 use crate::cpu::shift::Shifted;
 use crate::cpu::view::View;
 use crate::error::{Error, Result};
+use crate::gpu;
 use crate::param::ParamSet;
 use crate::points::Points;
 
@@ -20,7 +21,7 @@ const STRETCH: usize = 1 << 14;
 /// Weights that do not move and are held in f32, bf16 or f16 are shared with `params`, not copied.
 ///
 /// # Errors
-/// Several points; weights that can't be read on the CPU.
+/// Several points; weights that can't be read where they lie; not enough memory.
 pub fn materialise(params: &ParamSet, points: &Points) -> Result<ParamSet> {
     if points.count() != 1 {
         let what = "points to materialise".to_owned();
@@ -30,6 +31,9 @@ pub fn materialise(params: &ParamSet, points: &Points) -> Result<ParamSet> {
     params.with_tensors(|param| {
         if !param.trainable || !moves {
             return param.joined();
+        }
+        if !param.tensor.device().is_cpu() {
+            return gpu::whole(param, points);
         }
         let view = View::of(param)?;
         let weight = Shifted::new(param, &view, points)?;

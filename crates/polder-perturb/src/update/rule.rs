@@ -14,9 +14,55 @@ pub trait Rule: Sync {
     /// The same for weights and state of f64.
     fn apply64(&self, param: &Param, start: usize, x: &mut [f64], g: &[f32], state: &mut [&mut [f64]]);
 
+    /// The rule as kernels of GPUs know it, with the decay that this parameter feels; none where they don't.
+    fn formula(&self, _param: &Param) -> Option<Formula> {
+        None
+    }
+
     /// Whether the rule leaves this parameter and its state alone where every g is 0, so that it need not be visited.
     fn rests(&self, _param: &Param) -> bool {
         false
+    }
+}
+
+/// A rule for one parameter, in the words of kernels; see the rules themselves for what becomes of a weight.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Formula {
+    /// [`Sgd`] with a decay.
+    Sgd {
+        /// The part of a weight that a step takes away.
+        decay: f32,
+    },
+    /// [`Add`].
+    Add,
+    /// [`Momentum`].
+    Momentum {
+        /// The learning rate.
+        lr: f32,
+        /// The part of the momentum that a step keeps.
+        beta: f32,
+        /// The part of a weight that a step takes away.
+        decay: f32,
+    },
+    /// [`Adam`], its decay being that of the parameter.
+    Adam(Adam),
+    /// [`Sign`].
+    Sign {
+        /// The learning rate.
+        lr: f32,
+        /// The part of a weight that a step takes away.
+        decay: f32,
+    },
+}
+
+impl Formula {
+    /// How many numbers it keeps for a weight.
+    pub fn slots(&self) -> usize {
+        match self {
+            Self::Sgd { .. } | Self::Add | Self::Sign { .. } => 0,
+            Self::Momentum { .. } => 1,
+            Self::Adam(_) => 2,
+        }
     }
 }
 
@@ -57,6 +103,10 @@ impl Rule for Sgd {
     fn rests(&self, param: &Param) -> bool {
         decay_of(param, self.decay) == 0.0
     }
+
+    fn formula(&self, param: &Param) -> Option<Formula> {
+        Some(if self.rests(param) { Formula::Add } else { Formula::Sgd { decay: self.decay } })
+    }
 }
 
 /// Polyak's heavy ball: `m ← β·m + g`, `x ← x + (−lr·m − decay·x)`; `m` is the one slot.
@@ -89,6 +139,10 @@ impl Rule for Momentum {
             *m = beta * *m + f64::from(*g);
             *x += -lr * *m - decay * *x;
         }
+    }
+
+    fn formula(&self, param: &Param) -> Option<Formula> {
+        Some(Formula::Momentum { lr: self.lr, beta: self.beta, decay: decay_of(param, self.decay) })
     }
 }
 
@@ -134,6 +188,10 @@ impl Rule for Adam {
             *x += -(lr * *m) / ((*v * scale).sqrt() + eps) - decay * *x;
         }
     }
+
+    fn formula(&self, param: &Param) -> Option<Formula> {
+        Some(Formula::Adam(Self { decay: decay_of(param, self.decay), ..*self }))
+    }
 }
 
 /// The sign of the estimate: `x ← x + (−lr·sign(g) − decay·x)`, where the sign of 0 is 0.
@@ -165,6 +223,10 @@ impl Rule for Sign {
     fn rests(&self, param: &Param) -> bool {
         decay_of(param, self.decay) == 0.0
     }
+
+    fn formula(&self, param: &Param) -> Option<Formula> {
+        Some(Formula::Sign { lr: self.lr, decay: decay_of(param, self.decay) })
+    }
 }
 
 /// The bare sum `x ← x + g`: the probe in place.
@@ -186,5 +248,9 @@ impl Rule for Add {
 
     fn rests(&self, _param: &Param) -> bool {
         true
+    }
+
+    fn formula(&self, _param: &Param) -> Option<Formula> {
+        Some(Formula::Add)
     }
 }

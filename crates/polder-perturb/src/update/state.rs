@@ -69,6 +69,13 @@ pub(super) enum Buffer {
     F32(Vec<f32>),
     Bf16(Vec<bf16>),
     F64(Vec<f64>),
+    /// On a GPU; a tensor from the first step on.
+    Device {
+        tensor: Option<Tensor>,
+        device: Device,
+        dtype: DType,
+        len: usize,
+    },
 }
 
 /// A block's part of a [`Buffer`].
@@ -79,7 +86,10 @@ pub(super) enum Part<'a> {
 }
 
 impl Buffer {
-    fn zeros(dtype: DType, len: usize) -> Self {
+    fn zeros(dtype: DType, len: usize, device: &Device) -> Self {
+        if !device.is_cpu() {
+            return Self::Device { tensor: None, device: device.clone(), dtype, len };
+        }
         match dtype {
             DType::F64 => Self::F64(vec![0.0; len]),
             DType::BF16 => Self::Bf16(vec![bf16::ZERO; len]),
@@ -87,8 +97,12 @@ impl Buffer {
         }
     }
 
-    fn of(tensor: &Tensor) -> candle_core::Result<Self> {
+    fn of(tensor: &Tensor, device: &Device) -> candle_core::Result<Self> {
         let flat = tensor.flatten_all()?;
+        if !device.is_cpu() {
+            let (dtype, len, device) = (flat.dtype(), flat.elem_count(), device.clone());
+            return Ok(Self::Device { tensor: Some(flat.to_device(&device)?), device, dtype, len });
+        }
         Ok(match flat.dtype() {
             DType::F64 => Self::F64(flat.to_vec1()?),
             DType::BF16 => Self::Bf16(flat.to_vec1()?),
@@ -96,20 +110,32 @@ impl Buffer {
         })
     }
 
-    fn tensor(&self) -> candle_core::Result<Tensor> {
+    pub(super) fn tensor(&self) -> candle_core::Result<Tensor> {
         match self {
             Self::F32(x) => Tensor::new(&x[..], &Device::Cpu),
             Self::Bf16(x) => Tensor::new(&x[..], &Device::Cpu),
             Self::F64(x) => Tensor::new(&x[..], &Device::Cpu),
+            Self::Device { tensor: Some(tensor), .. } => tensor.to_device(&Device::Cpu),
+            Self::Device { tensor: None, dtype, len, .. } => Tensor::zeros(*len, *dtype, &Device::Cpu),
         }
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::F32(x) => x.len(),
             Self::Bf16(x) => x.len(),
             Self::F64(x) => x.len(),
+            Self::Device { len, .. } => *len,
         }
+    }
+
+    /// Its tensor on a GPU, made of zeros at the first call; none of a buffer on the CPU.
+    pub(super) fn on_device(&mut self) -> candle_core::Result<Option<&Tensor>> {
+        let Self::Device { tensor, device, dtype, len } = self else { return Ok(None) };
+        if tensor.is_none() {
+            *tensor = Some(Tensor::zeros(*len, *dtype, device)?);
+        }
+        Ok(tensor.as_ref())
     }
 
     /// Its parts of `size` elements.
@@ -118,6 +144,7 @@ impl Buffer {
             Self::F32(x) => Box::new(x.chunks_mut(size).map(Part::F32)),
             Self::Bf16(x) => Box::new(x.chunks_mut(size).map(Part::Bf16)),
             Self::F64(x) => Box::new(x.chunks_mut(size).map(Part::F64)),
+            Self::Device { .. } => Box::new(std::iter::empty()),
         }
     }
 }
@@ -172,7 +199,7 @@ impl<'a> Slots<'a> {
 }
 
 /// The key under which random bits for a slot of a parameter are drawn: apart from those of its weights.
-pub(super) fn key(param: ParamKey, slot: usize) -> ParamKey {
+pub(crate) fn key(param: ParamKey, slot: usize) -> ParamKey {
     // The odd constant of Weyl sequences, ⌊2⁶⁴/φ⌋: multiples of it differ in all bits.
     ParamKey(param.0 ^ (slot as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
@@ -186,10 +213,12 @@ pub struct State {
 }
 
 impl State {
-    /// Zeros for every trainable weight; `slots` names the numbers of a weight, at most two.
+    /// Zeros for every trainable weight, on the device of the weight; `slots` names the numbers of a weight, at most two.
     pub fn zeros(params: &ParamSet, slots: &[&'static str], precision: Precision) -> Self {
+        let zeros =
+            |param: &Param| Buffer::zeros(dtype(param, precision), param.tensor.elem_count(), param.tensor.device());
         let of = |param: &Param| match param.trainable {
-            true => slots.iter().map(|_| Buffer::zeros(dtype(param, precision), param.tensor.elem_count())).collect(),
+            true => slots.iter().map(|_| zeros(param)).collect(),
             false => Vec::new(),
         };
         Self { slots: slots.iter().take(MOST).copied().collect(), buffers: params.iter().map(of).collect() }
@@ -237,7 +266,7 @@ impl State {
                     let why = format!("it has {found} numbers of type {other:?} for {len} of type {dtype:?}");
                     return Err(misfit(&name, why));
                 }
-                buffers.push(Buffer::of(&tensor)?);
+                buffers.push(Buffer::of(&tensor, param.tensor.device())?);
             }
             state.buffers.push(buffers);
         }

@@ -398,3 +398,44 @@ fn state_of_other_parameters_is_refused() {
     let short = Tensor::zeros(2, DType::F32, &Device::Cpu).unwrap();
     assert!(State::load(&set, &["m"], Precision::F32, |_| Some(short.clone())).is_err());
 }
+
+/// A rule that no kernel knows.
+struct Unknown;
+
+impl Rule for Unknown {
+    fn apply(&self, _: &Param, _: usize, _: &mut [f32], _: &[f32], _: &mut [&mut [f32]]) {}
+    fn apply64(&self, _: &Param, _: usize, _: &mut [f64], _: &[f32], _: &mut [&mut [f64]]) {}
+}
+
+#[test]
+fn a_visit_by_kernels_is_that_of_the_cpu_with_its_state() {
+    use crate::gpu::tests::host::in_both;
+    assert_eq!(Unknown.formula(params(DType::F32).iter().next().unwrap()), None);
+    in_both(|| {
+        let adam = Adam { lr: 1e-2, scale: 1.5, beta1: 0.9, beta2: 0.99, eps: 1e-8, decay: 0.01 };
+        let change = |rounding_seed| Change { terms: &TERMS, rule: &adam, rounding_seed };
+        let changes = [change(Seed(5)), change(Seed(6))];
+        for (precision, dtype) in [(Precision::F32, DType::F32), (Precision::Bf16, DType::BF16)] {
+            let [by_cpu, by_kernels] = [(); 2].map(|()| carrying());
+            let mut state = State::zeros(&by_cpu, &["m", "v"], precision);
+            visit_with_state(&by_cpu, Law::Gaussian, &changes, Rounding::Stochastic, &mut state).unwrap();
+            let state = state.tensors(&by_cpu).unwrap();
+            for param in by_kernels.iter().filter(|p| p.trainable) {
+                let (len, device) = (param.tensor.elem_count(), Device::Cpu);
+                let mut buffers = [(); 2].map(|()| Buffer::Device { tensor: None, device: device.clone(), dtype, len });
+                let untouched = buffers[0].tensor().unwrap();
+                assert_eq!((untouched.dtype(), untouched.elem_count(), buffers[0].len()), (dtype, len, len));
+                let changes = changes.to_vec();
+                let pass = Pass { param, law: Law::Gaussian, changes, rounding: Rounding::Stochastic };
+                pass.on_device(&mut buffers).unwrap();
+                for (slot, buffer) in ["m", "v"].into_iter().zip(&buffers) {
+                    let name = format!("{}.{slot}", param.name);
+                    let (_, expected) = state.iter().find(|(n, _)| *n == name).unwrap();
+                    let numbers = |x: &Tensor| x.to_dtype(DType::F32).and_then(|x| x.to_vec1::<f32>()).unwrap();
+                    assert_eq!(numbers(&buffer.tensor().unwrap()), numbers(expected), "{name}");
+                }
+            }
+            assert!(values(&by_cpu) == values(&by_kernels), "{precision}");
+        }
+    });
+}
