@@ -23,3 +23,21 @@ pub fn reader<'a>(params: &'a ParamSet, points: &'a Points, arithmetic: Arithmet
         Device::Cuda(_) | Device::Metal(_) => Ok(Box::new(GpuReader::new(params, points, arithmetic)?)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{DType, Tensor};
+
+    #[test]
+    fn the_cpu_reads_what_it_has_arithmetic_for() {
+        let mut params = ParamSet::new();
+        params.insert("w", Tensor::ones((2, 3), DType::F32, &Device::Cpu).unwrap()).unwrap();
+        let points = Points::plain();
+        for arithmetic in [Arithmetic::F32, Arithmetic::Bf16] {
+            assert!(reader(&params, &points, arithmetic).unwrap().device().is_cpu());
+        }
+        let refused = reader(&params, &points, Arithmetic::Tf32).err().unwrap().to_string();
+        assert!(refused.contains("TF32") && refused.contains("cpu") && refused.contains("hint: "), "{refused}");
+    }
+}
