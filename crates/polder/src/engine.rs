@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use candle_core::DType;
 use polder_models::{Cache, Description, LanguageModel, Stem, Tokens};
-use polder_perturb::{Arithmetic, CpuReader, Next, ParamSet, Points, Reader, materialise};
+use polder_perturb::{Arithmetic, Next, ParamSet, Points, Reader, materialise, reader};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -184,10 +184,10 @@ impl<'a> Engine<'a> {
     }
 
     fn read<T>(&self, points: &Points, f: impl FnOnce(&dyn Reader) -> polder_models::Result<T>) -> Result<T> {
-        let reader = CpuReader::in_arithmetic(self.params, points, self.arithmetic);
+        let reader = reader(self.params, points, self.arithmetic)?;
         Ok(match self.clock {
-            None => f(&reader)?,
-            Some(clock) => f(&Timed::new(&reader, clock))?,
+            None => f(reader.as_ref())?,
+            Some(clock) => f(&Timed::new(reader.as_ref(), clock))?,
         })
     }
 

@@ -12,6 +12,9 @@ pub enum Error {
     /// A configuration that can't be read, or asks for what can't be.
     #[error(transparent)]
     Config(Box<crate::config::ConfigError>),
+    /// A device that can't be had.
+    #[error(transparent)]
+    Device(Box<crate::device::DeviceError>),
     /// A file or folder could not be read or written.
     #[error("cannot {action} `{}`: {source}", path.display())]
     Io {
@@ -372,6 +375,12 @@ impl From<polder_sharpness::Error> for Error {
 impl From<polder_optim::objectives::DataError> for Error {
     fn from(error: polder_optim::objectives::DataError) -> Self {
         Self::Data(Box::new(error))
+    }
+}
+
+impl From<crate::device::DeviceError> for Error {
+    fn from(error: crate::device::DeviceError) -> Self {
+        Self::Device(Box::new(error))
     }
 }
 

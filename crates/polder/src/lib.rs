@@ -14,6 +14,7 @@ pub mod bench;
 pub mod calibration;
 pub mod card;
 pub mod config;
+pub mod device;
 pub mod engine;
 mod error;
 pub mod evaluation;

@@ -102,6 +102,60 @@ fn a_bench_steps_with_random_weights() {
 }
 
 #[test]
+fn a_device_is_checked_and_reported() {
+    let place = Place::llama();
+    let out = place.path("report");
+    let base = ["bench", "--device", "cpu", "--batch", "2", "--length", "4", "--steps", "2", "--quiet"];
+    let shown = text(&succeed(&[&base[..], &["--out", str(&out), "--bandwidth", "50"]].concat()).stdout);
+    let page = fs::read_to_string(out.join("device.md")).unwrap();
+    assert_eq!(shown.trim_end(), page.trim_end());
+    let json: Value = serde_json::from_slice(&fs::read(out.join("device.json")).unwrap()).unwrap();
+    assert_eq!((json["device"].as_str(), json["bandwidth"].as_f64()), (Some("cpu"), Some(50e9)));
+    assert!(json["checks"].as_array().unwrap().iter().all(|check| check["passed"] == true), "{json}");
+    assert_eq!(json["steps"][0]["took"]["seconds"].as_array().map(Vec::len), Some(2), "{json}");
+    assert!(fail(&["bench", "--device", "cpu", "--shape", "giant"]).contains("no shape `giant`"));
+    for wrong in [&["--bandwidth", "3"][..], &["--device", "tpu"], &["--device", "cpu", "--bandwidth", "0"]] {
+        assert_eq!(polder(&[&["bench"], wrong].concat()).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_device_that_is_not_there_is_refused_and_the_plan_names_the_one_that_is() {
+    let place = Place::llama();
+    let config = place.config("a.toml", "", &tables("f32", "1e-3"));
+    let said = text(&succeed(&["plan", str(&config), "--set", "device=cpu"]).stdout);
+    assert!(said.contains("\ndevice     cpu, as asked for\n"), "{said}");
+    assert!(said.contains("\ngpu        would take about ") && said.contains("scratch "), "{said}");
+    let said = fail(&["plan", str(&config), "--set", "device=cpu", "--set", "arithmetic=tf32"]);
+    assert!(said.contains("\"tf32\", which there is not on cpu") && said.contains("hint: "), "{said}");
+    // No machine has a hundredth card.
+    for name in ["cuda:99", "metal:99"] {
+        let model = place.path("model");
+        let eval = ["eval", "--model", str(&model), "--task", "sst2", "--device", name];
+        let set = format!("device={name}");
+        for said in [fail(&["plan", str(&config), "--set", &set]), fail(&eval), fail(&["bench", "--device", name])] {
+            assert!(said.starts_with(&format!("error: `{name}` is asked for, but ")), "{said}");
+            assert!(said.trim_end().lines().last().is_some_and(|line| line.starts_with("hint: ")), "{said}");
+        }
+    }
+    assert_eq!(polder(&["eval", "--model", "m", "--device", "tpu"]).status.code(), Some(2));
+}
+
+#[test]
+fn what_fits_and_what_is_expected_need_no_configuration() {
+    let said = text(&succeed(&["plan", "--sizes", "--roofline"]).stdout);
+    assert!(said.contains("| opt-66b |") && said.contains("| M2 Max |"), "{said}");
+    let page = include_str!("../DEVICES.md");
+    for line in said.lines().filter(|line| line.starts_with("| ") || line.starts_with("- ")) {
+        assert!(page.contains(line), "DEVICES.md lacks\n{line}");
+    }
+    let json = succeed(&["plan", "--sizes", "--roofline", "--batch", "1", "--json"]).stdout;
+    let json: Value = serde_json::from_slice(&json).unwrap();
+    assert!(json["sizes"].as_array().unwrap().len() > 10 && json["roofline"].as_array().unwrap().len() == 4);
+    assert_eq!(polder(&["plan"]).status.code(), Some(2));
+}
+
+#[test]
 fn evaluation_prints_one_object_a_task_and_writes_samples() {
     let place = Place::llama();
     let (model, data, samples) = (place.path("model"), place.path("data"), place.path("samples.jsonl"));

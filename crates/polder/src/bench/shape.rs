@@ -22,30 +22,42 @@ pub struct Shape {
     kv_heads: usize,
     vocabulary: usize,
     tied: bool,
+    embedding: usize,
 }
 
 /// The shapes that there are names for, in order of size: `tiny` and `30m` are nobody's; `135m` and `360m` are SmolLM2's,
-/// `1.1b` is TinyLlama's, the others are those of the models that they are named after.
+/// `1.1b` is TinyLlama's, the others are those of the published configurations of the models that they are named after
+/// (Zhang et al. 2022, table 1; Touvron et al. 2023, table 2; Touvron et al. 2023 b for `llama-2-70b`).
 pub const SHAPES: &[Shape] = &[
     llama("tiny", [2, 64, 192, 4, 2], 512, true),
     llama("30m", [10, 384, 1024, 6, 2], 32_768, true),
-    opt("opt-125m", [12, 768, 3072, 12]),
+    opt("opt-125m", [12, 768, 3072, 12], 768),
     llama("135m", [30, 576, 1536, 9, 3], 49_152, true),
+    opt("opt-350m", [24, 1024, 4096, 16], 512),
     llama("360m", [32, 960, 2560, 15, 5], 49_152, true),
     llama("1.1b", [22, 2048, 5632, 32, 4], 32_000, false),
-    opt("opt-1.3b", [24, 2048, 8192, 32]),
+    opt("opt-1.3b", [24, 2048, 8192, 32], 2048),
+    opt("opt-2.7b", [32, 2560, 10_240, 32], 2560),
+    opt("opt-6.7b", [32, 4096, 16_384, 32], 4096),
     llama("llama-7b", [32, 4096, 11_008, 32, 32], 32_000, false),
-    opt("opt-13b", [40, 5120, 20_480, 40]),
+    opt("opt-13b", [40, 5120, 20_480, 40], 5120),
+    llama("llama-13b", [40, 5120, 13_824, 40, 40], 32_000, false),
+    opt("opt-30b", [48, 7168, 28_672, 56], 7168),
+    llama("llama-33b", [60, 6656, 17_920, 52, 52], 32_000, false),
+    llama("llama-65b", [80, 8192, 22_016, 64, 64], 32_000, false),
+    opt("opt-66b", [64, 9216, 36_864, 72], 9216),
+    llama("llama-2-70b", [80, 8192, 28_672, 64, 8], 32_000, false),
 ];
 
 const fn llama(name: &'static str, sizes: [usize; 5], vocabulary: usize, tied: bool) -> Shape {
     let [layers, hidden, ffn, heads, kv_heads] = sizes;
-    Shape { name, opt: false, layers, hidden, ffn, heads, kv_heads, vocabulary, tied }
+    Shape { name, opt: false, layers, hidden, ffn, heads, kv_heads, vocabulary, tied, embedding: hidden }
 }
 
-const fn opt(name: &'static str, sizes: [usize; 4]) -> Shape {
+/// OPTs whose embeddings are narrower than their stream also normalise after the sums instead of before.
+const fn opt(name: &'static str, sizes: [usize; 4], embedding: usize) -> Shape {
     let [layers, hidden, ffn, heads] = sizes;
-    Shape { name, opt: true, layers, hidden, ffn, heads, kv_heads: heads, vocabulary: 50_272, tied: true }
+    Shape { name, opt: true, layers, hidden, ffn, heads, kv_heads: heads, vocabulary: 50_272, tied: true, embedding }
 }
 
 impl Shape {
@@ -68,7 +80,8 @@ impl Shape {
             true => serde_json::json!({
                 "model_type": "opt", "num_hidden_layers": self.layers, "hidden_size": self.hidden,
                 "ffn_dim": self.ffn, "num_attention_heads": self.heads, "vocab_size": self.vocabulary,
-                "max_position_embeddings": 2048, "word_embed_proj_dim": self.hidden,
+                "max_position_embeddings": 2048, "word_embed_proj_dim": self.embedding,
+                "do_layer_norm_before": self.embedding == self.hidden,
             }),
             false => serde_json::json!({
                 "model_type": "llama", "num_hidden_layers": self.layers, "hidden_size": self.hidden,
@@ -94,6 +107,14 @@ impl Shape {
     /// # Errors
     /// A failing tensor operation.
     pub fn random(&self, storage: StorageType) -> Result<(Box<dyn LanguageModel>, ParamSet)> {
+        self.random_on(storage, &Device::Cpu)
+    }
+
+    /// The same weights on a device.
+    ///
+    /// # Errors
+    /// A failing tensor operation; too little memory.
+    pub fn random_on(&self, storage: StorageType, device: &Device) -> Result<(Box<dyn LanguageModel>, ParamSet)> {
         let config = self.config()?;
         let mut params = ParamSet::new();
         for (name, shape) in expected_tensors(&config) {
@@ -104,7 +125,7 @@ impl Shape {
             } else if name.ends_with("weight") {
                 values.fill(1.0);
             }
-            insert(&mut params, &name, values, &shape, storage)?;
+            insert(&mut params, &name, (values, &shape), storage, device)?;
         }
         Ok((build(&config, &params)?, params))
     }
@@ -113,9 +134,9 @@ impl Shape {
 fn insert(
     params: &mut ParamSet,
     name: &str,
-    values: Vec<f32>,
-    shape: &[usize],
+    (values, shape): (Vec<f32>, &[usize]),
     storage: StorageType,
+    device: &Device,
 ) -> polder_perturb::Result<()> {
     let dtype = match storage {
         StorageType::F32 => DType::F32,
@@ -124,11 +145,13 @@ fn insert(
         StorageType::Bf16Plus8 => {
             let (high, low): (Vec<u16>, Vec<u8>) = values.into_iter().map(carried::nearest).unzip();
             let high: Vec<bf16> = high.into_iter().map(bf16::from_bits).collect();
-            let high = Tensor::from_vec(high, shape, &Device::Cpu)?;
-            return params.insert_carried(name, high, Tensor::from_vec(low, shape, &Device::Cpu)?).map(|_| ());
+            let high = Tensor::from_vec(high, shape, device)?;
+            return params.insert_carried(name, high, Tensor::from_vec(low, shape, device)?).map(|_| ());
         }
     };
-    params.insert(name, Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(dtype)?).map(|_| ())
+    // Rounded here, so that every device gets the same bits.
+    let tensor = Tensor::from_vec(values, shape, &Device::Cpu)?.to_dtype(dtype)?;
+    params.insert(name, tensor.to_device(device)?).map(|_| ())
 }
 
 #[cfg(test)]
@@ -145,9 +168,21 @@ mod tests {
         {
             assert!((millions(name) / published - 1.0).abs() < 0.06, "{name}: {}", millions(name));
         }
-        assert!(
-            (millions("llama-7b") / 6738.0 - 1.0).abs() < 0.01 && (millions("opt-13b") / 12_850.0 - 1.0).abs() < 0.01
-        );
+        for (name, published) in [
+            ("opt-350m", 331.2),
+            ("opt-2.7b", 2652.0),
+            ("opt-6.7b", 6658.0),
+            ("llama-7b", 6738.0),
+            ("opt-13b", 12_853.0),
+            ("llama-13b", 13_016.0),
+            ("opt-30b", 29_974.0),
+            ("llama-33b", 32_529.0),
+            ("llama-65b", 65_286.0),
+            ("opt-66b", 65_718.0),
+            ("llama-2-70b", 68_977.0),
+        ] {
+            assert!((millions(name) / published - 1.0).abs() < 0.003, "{name}: {}", millions(name));
+        }
         let sizes: Vec<usize> = SHAPES.iter().map(|s| s.parameters().unwrap()).collect();
         assert!(sizes.is_sorted());
     }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use candle_core::Device;
 use polder_models::{StorageType, Tokens};
 use polder_optim::rounding_seed;
 use polder_perturb::rounding::Rounding;
@@ -9,6 +10,7 @@ use polder_perturb::{Law, Points, Seed, Shift, update};
 use serde::{Deserialize, Serialize};
 
 use super::Shape;
+use crate::device::room;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::memory;
@@ -58,7 +60,7 @@ pub struct Stepped {
     pub median: f64,
     /// Bytes of the weights.
     pub weights: u64,
-    /// Resident memory at its highest during the steps, in bytes; where the system tells it.
+    /// Resident memory at its highest during the steps, in bytes; where the system tells it, and not of a GPU.
     pub peak: Option<u64>,
 }
 
@@ -67,18 +69,26 @@ pub struct Stepped {
 /// # Errors
 /// Weights that don't fit into memory; a failing pass.
 pub fn step(setting: &Setting) -> Result<Stepped> {
+    step_on(setting, &Device::Cpu)
+}
+
+/// Takes steps with random weights on a device.
+///
+/// # Errors
+/// As [`step()`].
+pub fn step_on(setting: &Setting, device: &Device) -> Result<Stepped> {
     let Setting { shape, storage, sequences, length, directions, threads, steps, .. } = *setting;
     let [sequences, length, directions] = [sequences, length, directions].map(|n| n.max(1));
     let points_a_pass = setting.points_a_pass.clamp(1, 2 * directions);
     let parameters = shape.parameters()?;
     let needed = parameters as u64 * storage.bytes() as u64;
-    if let Some(free) = memory::available().filter(|free| needed > *free) {
+    if let Some((free, _)) = room(device).filter(|(free, _)| needed > *free) {
         return Err(Error::TooLarge { shape: shape.name, needed, free });
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| Error::Threads { threads, reason: error.to_string() })?;
     pool.install(|| {
-        let (model, params) = shape.random(storage)?;
+        let (model, params) = shape.random_on(storage, device)?;
         let engine = Engine::new(model.as_ref(), &params);
         let fresh = memory::reset_peak();
         let mut seconds = Vec::with_capacity(steps);
@@ -100,6 +110,8 @@ pub fn step(setting: &Setting) -> Result<Stepped> {
                 .map(|(i, pair)| (seed(i), (-1e-7 * (pair[0] - pair[1]) / 2e-3 / directions as f64) as f32))
                 .collect();
             update::visit(&params, Law::Gaussian, &terms, &update::Sgd { decay: 0.0 }, Rounding::Stochastic, rounding)?;
+            // On a GPU the update is only queued so far.
+            device.synchronize()?;
             if number > 0 {
                 seconds.push(start.elapsed().as_secs_f64());
             }
@@ -115,7 +127,7 @@ pub fn step(setting: &Setting) -> Result<Stepped> {
             median: median(&seconds),
             seconds,
             weights: needed,
-            peak: memory::resident().filter(|_| fresh).map(|resident| resident.peak),
+            peak: memory::resident().filter(|_| fresh && device.is_cpu()).map(|resident| resident.peak),
         })
     })
 }
@@ -133,7 +145,7 @@ fn median(seconds: &[f64]) -> f64 {
 }
 
 /// Random sequences, the last token of each wanted.
-fn tokens(sequences: usize, length: usize, vocabulary: usize) -> Tokens {
+pub(super) fn tokens(sequences: usize, length: usize, vocabulary: usize) -> Tokens {
     let mut tokens = Tokens::new();
     for s in 0..sequences {
         let word = |i: usize| (Seed(3).derive(s as u64, i as u64).0 % vocabulary as u64) as u32;

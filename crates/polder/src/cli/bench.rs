@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use polder::bench::{SHAPES, Setting, Shape, Stepped, Sweep, grow, step};
+use polder::bench::{DeviceRequest, SHAPES, Setting, Shape, Stepped, Sweep, device_report, grow, step};
+use polder::device::{Kind, ThisMachine, Wanted, choose, open};
 use serde_json::json;
 
 use super::Ended;
@@ -14,12 +15,15 @@ use super::args::BenchArgs;
 use super::output::{print, tell};
 
 pub(super) fn run(arguments: &BenchArgs) -> Result<Ended> {
+    if let Some(wanted) = arguments.device {
+        return report(wanted, arguments);
+    }
     let cores = std::thread::available_parallelism().map_or(1, Into::into);
     let setting = |shape: &Shape| Setting {
         shape: *shape,
         storage: arguments.dtype,
         sequences: arguments.batch as usize,
-        length: arguments.length as usize,
+        length: arguments.length.unwrap_or(16) as usize,
         directions: arguments.directions as usize,
         points_a_pass: arguments.points_a_pass as usize,
         threads: arguments.threads.map_or(cores, usize::from),
@@ -28,18 +32,59 @@ pub(super) fn run(arguments: &BenchArgs) -> Result<Ended> {
     if arguments.growth.is_some() && arguments.shapes.len() > 1 {
         bail!("`--growth` starts from one shape\nhint: call it once for each, with a folder of its own");
     }
-    for name in &arguments.shapes {
-        let Some(shape) = Shape::named(name) else {
-            let all: Vec<String> = SHAPES.iter().map(|s| format!("`{}`", s.name)).collect();
-            bail!("there is no shape `{name}`\nhint: one of {}", all.join(", "));
-        };
+    let mut shapes = named(&arguments.shapes)?;
+    if shapes.is_empty() {
+        shapes.extend(Shape::named("135m"));
+    }
+    for shape in shapes {
         match &arguments.growth {
-            Some(folder) => growth(&setting(shape), folder, arguments.quiet)?,
-            None if arguments.json => print(json!(step(&setting(shape))?))?,
-            None => print(step(&setting(shape))?)?,
+            Some(folder) => growth(&setting(&shape), folder, arguments.quiet)?,
+            None if arguments.json => print(json!(step(&setting(&shape))?))?,
+            None => print(step(&setting(&shape))?)?,
         }
     }
     Ok(Ended::Well)
+}
+
+/// The shapes of these names.
+fn named(names: &[String]) -> Result<Vec<Shape>> {
+    let one = |name: &String| match Shape::named(name) {
+        Some(shape) => Ok(*shape),
+        None => {
+            let all: Vec<String> = SHAPES.iter().map(|s| format!("`{}`", s.name)).collect();
+            bail!("there is no shape `{name}`\nhint: one of {}", all.join(", "));
+        }
+    };
+    names.iter().map(one).collect()
+}
+
+/// A report on one device, printed and written where it is asked for; one that differs ends with a code of its own.
+fn report(wanted: Wanted, arguments: &BenchArgs) -> Result<Ended> {
+    let shapes = named(&arguments.shapes)?;
+    let chosen = choose(wanted, &ThisMachine).map_err(polder::Error::from)?;
+    let device = open(&chosen)?;
+    tell(arguments.quiet, format!("device: {chosen}"));
+    let mut request = DeviceRequest::usual(chosen.kind);
+    if !shapes.is_empty() {
+        request.shapes = shapes;
+    }
+    request.storage = arguments.dtype;
+    (request.batch, request.steps) = (arguments.batch as usize, arguments.steps as usize);
+    request.length = arguments.length.map_or(request.length, |length| length as usize);
+    request.threads = arguments.threads.map_or(request.threads, usize::from);
+    request.bandwidth = arguments.bandwidth.map(|rate| 1e9 * rate);
+    let name = if chosen.kind == Kind::Cpu { "cpu".to_owned() } else { format!("{}:{}", chosen.kind, chosen.index) };
+    let found = device_report(&name, &device, &request, &mut |part| tell(arguments.quiet, part))?;
+    let json = serde_json::to_string_pretty(&found)?;
+    if let Some(folder) = &arguments.out {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create `{}`", folder.display()))?;
+        for (name, text) in [("device.json", &json), ("device.md", &found.page())] {
+            let path = folder.join(name);
+            fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
+        }
+    }
+    print(if arguments.json { json } else { found.page().trim_end().to_owned() })?;
+    Ok(if found.agrees() { Ended::Well } else { Ended::Outside })
 }
 
 /// The steps of a setting, taken by a process of its own, so that its memory is its own; `None` where memory has no room.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
+use polder::device::Wanted;
 use polder::export::{Exported, Form, WeightType};
 
 use super::Ended;
@@ -42,7 +43,7 @@ enum FormatArg {
 pub(super) fn run(arguments: &ExportArgs) -> Result<Ended> {
     let form = form(arguments)?;
     polder::export::check(&arguments.out, form, arguments.kind)?;
-    let load = LoadArgs { base: arguments.base.clone(), ..LoadArgs::default() };
+    let load = LoadArgs { base: arguments.base.clone(), device: Wanted::Cpu, ..LoadArgs::default() };
     let subject = Subject::load(&arguments.model, &load, arguments.quiet)?;
     let Exported { bytes, kind, notes } =
         polder::export::export(&subject.model.loaded, &arguments.out, form, arguments.kind)?;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use polder::config::{self, Config};
+use polder::device;
 use polder::plan::{Agreement, Measured, Parts, Plan, agreement, measure};
 use serde_json::json;
 
@@ -14,6 +15,9 @@ use super::progress::Counter;
 use super::train::fetch;
 
 pub(super) fn run(arguments: &PlanArgs) -> Result<Ended> {
+    if arguments.sizes || arguments.roofline {
+        return tables(arguments);
+    }
     let Some(path) = arguments.config.as_ref().filter(|_| !arguments.keys) else {
         print(keys())?;
         return Ok(Ended::Well);
@@ -54,6 +58,32 @@ pub(super) fn run(arguments: &PlanArgs) -> Result<Ended> {
             ))?;
         }
     }
+    Ok(Ended::Well)
+}
+
+/// What is said of GPUs without a configuration.
+fn tables(arguments: &PlanArgs) -> Result<Ended> {
+    let (batch, length) = (arguments.batch as usize, arguments.length as usize);
+    if arguments.json {
+        let mut json = serde_json::Map::new();
+        if arguments.sizes {
+            json.insert("sizes".to_owned(), json!(device::model_sizes(batch, length)?));
+        }
+        if arguments.roofline {
+            json.insert("cards".to_owned(), json!(device::CARDS));
+            json.insert("roofline".to_owned(), json!(device::bounds(batch as u64, length as u64)?));
+        }
+        print(serde_json::to_string_pretty(&json)?)?;
+        return Ok(Ended::Well);
+    }
+    let mut parts = Vec::new();
+    if arguments.sizes {
+        parts.push(device::sizes(batch, length)?);
+    }
+    if arguments.roofline {
+        parts.push(device::roofline(batch as u64, length as u64)?);
+    }
+    print(parts.join("\n\n"))?;
     Ok(Ended::Well)
 }
 

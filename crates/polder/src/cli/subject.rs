@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use polder::config::Config;
+use polder::device::{self, Drivers, Kind, ThisMachine, choose};
 use polder::model::{Model, find_with};
 use polder::trainer::{set_threads, task_of};
 use polder_models::StorageType;
@@ -23,6 +24,11 @@ pub(super) struct Subject {
 impl Subject {
     /// Loads the model.
     pub(super) fn load(model: &Path, arguments: &LoadArgs, quiet: bool) -> Result<Self> {
+        let chosen = choose(arguments.device, &ThisMachine).map_err(polder::Error::from)?;
+        // On a build that knows nothing else, the CPU goes without saying.
+        if chosen.kind != Kind::Cpu || [Kind::Cuda, Kind::Metal].into_iter().any(|kind| ThisMachine.built(kind)) {
+            tell(quiet, format!("device: {chosen}"));
+        }
         let mut bar = Transfer::new(quiet);
         let found = find_with(model, arguments.base.as_deref(), &mut |p| bar.at(p))?;
         bar.clear();
@@ -35,7 +41,7 @@ impl Subject {
             Some(dtype) => dtype,
             None => own_dtype(&found.path)?,
         };
-        let model = Model::load(&found.path, dtype, &candle_core::Device::Cpu)?;
+        let model = Model::load(&found.path, dtype, &device::open(&chosen)?)?;
         Ok(Self { model, dtype, run })
     }
 

@@ -12,8 +12,9 @@ use super::error::ConfigError;
 use super::method::{AUTO, Auto, Constant, Cosine, Estimator, Law, Linear, Optimizer, Rate, Schedule, Trace};
 use super::source::{Source, is_task_file};
 use super::types::{
-    Arithmetic, Batch, Config, Device, EvalConfig, ModelConfig, OptionSource, Probe, Rounding, Save, TaskConfig,
+    Arithmetic, Batch, Config, EvalConfig, ModelConfig, OptionSource, Probe, Rounding, Save, TaskConfig,
 };
+use crate::device::{NAMES, Wanted};
 
 /// Bounds that no sensible run reaches; they keep later products far from overflow.
 /// The most demonstrations, as `polder eval --shots`.
@@ -60,17 +61,18 @@ pub(super) fn config(s: &Source) -> Result<Config> {
     })
 }
 
-/// The arithmetic; in bf16 a probe in place would be rounded to the nearest, which loses most of a direction.
+/// The arithmetic; a probe in place would be rounded to the nearest by any but f32, which loses most of a direction.
 fn arithmetic(s: &Source) -> Result<Arithmetic> {
-    let found = s.word("arithmetic", &[("f32", Arithmetic::F32), ("bf16", Arithmetic::Bf16)])?;
+    let words = [("f32", Arithmetic::F32), ("bf16", Arithmetic::Bf16), ("tf32", Arithmetic::Tf32)];
+    let found = s.word("arithmetic", &words)?.unwrap_or(Arithmetic::F32);
     let in_place = s.word("probe", &[("read", false), ("in-place", true)])?.unwrap_or(false);
-    match found {
-        Some(Arithmetic::Bf16) if in_place => Err(s.refuse("arithmetic", "\"f32\" where `probe` is \"in-place\"")),
-        found => Ok(found.unwrap_or(Arithmetic::F32)),
+    if in_place && found != Arithmetic::F32 {
+        return Err(s.refuse("arithmetic", "\"f32\" where `probe` is \"in-place\""));
     }
+    Ok(found)
 }
 
-/// Whether weights are made whole; in bf16 arithmetic their bits would be others than at the point.
+/// Whether weights are made whole; in another arithmetic than f32 their bits would be others than at the point.
 fn materialise(s: &Source) -> Result<Option<bool>> {
     let said = match s.values.get("materialise") {
         Some((toml::Value::String(word), _)) if word == "auto" => None,
@@ -78,12 +80,12 @@ fn materialise(s: &Source) -> Result<Option<bool>> {
         Some(_) => return Err(s.refuse("materialise", "true, false or \"auto\"")),
         None => None,
     };
-    match said {
-        Some(true) if arithmetic(s)? == Arithmetic::Bf16 => {
-            Err(s.refuse("materialise", "false or \"auto\" where `arithmetic` is \"bf16\""))
-        }
-        said => Ok(said),
+    let arithmetic = arithmetic(s)?;
+    if said == Some(true) && arithmetic != Arithmetic::F32 {
+        let allowed = format!("false or \"auto\" where `arithmetic` is \"{}\"", arithmetic.name());
+        return Err(s.refuse("materialise", &allowed));
     }
+    Ok(said)
 }
 
 fn batch(s: &Source) -> Result<Batch> {
@@ -95,14 +97,11 @@ fn batch(s: &Source) -> Result<Batch> {
     }
 }
 
-fn device(s: &Source) -> Result<Device> {
-    match s.text("device")?.as_deref() {
-        None | Some("auto") => Ok(Device::Auto),
-        Some("cpu") => Ok(Device::Cpu),
-        Some(name) if name.starts_with("cuda") || name.starts_with("metal") => {
-            Err(ConfigError::NoDevice { value: name.to_owned(), place: s.place("device") })
-        }
-        Some(_) => Err(s.refuse("device", "\"auto\" or \"cpu\"")),
+/// Only the name is read here: which devices there are is asked when a plan is made.
+fn device(s: &Source) -> Result<Wanted> {
+    match s.text("device")? {
+        None => Ok(Wanted::Auto),
+        Some(name) => name.parse().map_err(|_| s.refuse("device", NAMES)),
     }
 }
 

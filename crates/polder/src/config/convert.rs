@@ -4,22 +4,13 @@ use polder_perturb as perturb;
 use polder_tasks::{BosPolicy, OptionsSpec, Overrides, SampleSpec};
 
 use super::method::Law;
-use super::types::{Config, Device, OptionSource, TaskConfig};
+use super::types::{Config, OptionSource, TaskConfig};
 
 impl From<Law> for perturb::Law {
     fn from(law: Law) -> Self {
         match law {
             Law::Gaussian => Self::Gaussian,
             Law::Rademacher => Self::Rademacher,
-        }
-    }
-}
-
-impl Device {
-    /// The device itself.
-    pub fn open(self) -> candle_core::Device {
-        match self {
-            Self::Auto | Self::Cpu => candle_core::Device::Cpu,
         }
     }
 }

@@ -146,14 +146,6 @@ pub enum ConfigError {
         /// Where.
         place: Place,
     },
-    /// A device that this build lacks.
-    #[error("`device` is {value}, but this build has no such device{place}")]
-    NoDevice {
-        /// The device.
-        value: String,
-        /// Where.
-        place: Place,
-    },
 }
 
 impl ConfigError {
@@ -170,7 +162,6 @@ impl ConfigError {
             Self::HubId { .. } => {
                 Some("`model.path` and `task.data` may name the Hub; of anything else give the path".to_owned())
             }
-            Self::NoDevice { .. } => Some("use device = \"cpu\" or \"auto\"".to_owned()),
             _ => None,
         }
     }

@@ -23,9 +23,7 @@ pub use keys::{Key, Kind, keys, nearest};
 pub use method::{Auto, Constant, Cosine, Estimator, Law, Linear, Optimizer, Rate, Schedule, Trace};
 pub use polder_models::StorageType as Storage;
 pub use polder_tasks::Split;
-pub use types::{
-    Arithmetic, Batch, Config, Device, EvalConfig, ModelConfig, OptionSource, Probe, Rounding, Save, TaskConfig,
-};
+pub use types::{Arithmetic, Batch, Config, EvalConfig, ModelConfig, OptionSource, Probe, Rounding, Save, TaskConfig};
 
 use source::Source;
 
@@ -39,7 +37,7 @@ impl Config {
     ///
     /// # Errors
     /// A file that can't be read; TOML that can't be parsed; an unknown key; a value of another type or outside of its
-    /// range; a missing key; a Hub id; a device that this build lacks.
+    /// range; a missing key; a Hub id.
     pub fn load(path: &Path, sets: &[String]) -> Result<Self> {
         let text = source::read(path)?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));

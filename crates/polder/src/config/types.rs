@@ -7,6 +7,7 @@ use polder_tasks::{LossKind, Split};
 use serde::{Deserialize, Serialize};
 
 use super::method::{Auto, Estimator, Optimizer, Schedule, Trace};
+use crate::device::Wanted;
 
 /// A run, as asked for. Paths are absolute.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,7 +20,7 @@ pub struct Config {
     /// Examples a step.
     pub batch: Batch,
     /// Where to compute.
-    pub device: Device,
+    pub device: Wanted,
     /// Worker threads; as many as the machine has cores where absent. Results do not depend on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
@@ -121,16 +122,6 @@ impl From<Batch> for BatchRepr {
     }
 }
 
-/// Where to compute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Device {
-    /// The best device that this build and machine have; the CPU in this build.
-    Auto,
-    /// The CPU.
-    Cpu,
-}
-
 /// How a pass sees shifted weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -149,6 +140,8 @@ pub enum Arithmetic {
     F32,
     /// Products of bf16 summed in f32; the shifts of weights rounded stochastically.
     Bf16,
+    /// Products of f32 whose factors tensor cores round to ten bits of mantissa; NVIDIA cards only.
+    Tf32,
 }
 
 impl Arithmetic {
@@ -157,6 +150,7 @@ impl Arithmetic {
         match self {
             Self::F32 => polder_perturb::Arithmetic::F32,
             Self::Bf16 => polder_perturb::Arithmetic::Bf16,
+            Self::Tf32 => polder_perturb::Arithmetic::Tf32,
         }
     }
 
@@ -165,6 +159,7 @@ impl Arithmetic {
         match self {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
+            Self::Tf32 => "tf32",
         }
     }
 }

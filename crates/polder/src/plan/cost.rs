@@ -7,6 +7,7 @@ use polder_tasks::{EncodedExample, LossKind};
 use serde::Serialize;
 
 use crate::config::{Arithmetic, Config, Probe};
+use crate::device::{ALLOWANCE, Architecture, DeviceMemory, Kind, Pass};
 use crate::error::Result;
 use crate::packing::{Common, alike_examples, all_options, rows_of};
 use crate::scoring::ROWS_A_PASS;
@@ -49,6 +50,8 @@ pub struct Memory {
     pub state: u64,
     /// Activations of the largest pass: an estimate from the widths of a layer.
     pub activations: u64,
+    /// Keys and values of what all evaluated prompts begin with: exact; a part of the activations.
+    pub kept: u64,
     /// Scratch for shifted weights: an estimate.
     pub scratch: u64,
     /// Keys and values of the sequences that answers are generated in: exact for the longest prompts; 0 where none is.
@@ -158,6 +161,38 @@ fn forwards(config: &Config, method: MethodCost, data: &TaskData) -> Forwards {
     }
 }
 
+/// What the run takes on a GPU: the larger of its largest steps' and its largest evaluations' passes. `None` for a model
+/// that the formula does not know.
+pub(super) fn on_gpu(
+    config: &Config,
+    kind: Kind,
+    architecture: Option<Architecture>,
+    data: &TaskData,
+    (cost, forwards): (&Memory, u64),
+) -> Option<DeviceMemory> {
+    let a = architecture?;
+    let kind = if kind == Kind::Cpu { Kind::Cuda } else { kind };
+    let batch = config.batch.size(data.train.len());
+    let micro = config.micro_batch.unwrap_or(batch).min(batch);
+    let scored = |e: &EncodedExample| e.options.iter().map(|o| o.scored).sum::<usize>();
+    let mut steps: Vec<(usize, usize)> = data.train.iter().map(|e| (rows_of(&all_options(e)), scored(e))).collect();
+    steps.sort_unstable_by_key(|(rows, _)| std::cmp::Reverse(*rows));
+    let sums = |of: &mut dyn Iterator<Item = (usize, usize)>| of.fold((0, 0), |(r, s), (rows, n)| (r + rows, s + n));
+    let (rows, wanted) = sums(&mut steps.into_iter().take(micro));
+    let points = if config.probe == Probe::Read { config.points_a_pass.min(forwards as usize).max(1) } else { 1 };
+    let step = Pass { points, rows, wanted: wanted.min(rows), arithmetic: config.arithmetic, kind };
+    let evaluated = || data.dev.iter().chain(&data.eval).map(|e| (rows_of(&all_options(e)), scored(e)));
+    let longest = evaluated().map(|(rows, _)| rows).max().unwrap_or(0);
+    let (all, scored) = sums(&mut evaluated());
+    let rows = all.min(ROWS_A_PASS.max(longest));
+    // Scores are taken in f32 at the weights themselves.
+    let evaluation = Pass { points: 1, rows, wanted: scored.min(rows), arithmetic: Arithmetic::F32, kind };
+    let passes = [step, evaluation].map(|pass| a.peak(&pass));
+    let pass = if passes[0].total() >= passes[1].total() { passes[0] } else { passes[1] };
+    let kept = cost.kept.saturating_add(cost.cache).saturating_add(cost.point);
+    Some(DeviceMemory { weights: cost.weights, state: cost.state, pass, kept, allowance: ALLOWANCE })
+}
+
 fn memory(
     config: &Config,
     method: MethodCost,
@@ -185,6 +220,7 @@ fn memory(
         weights,
         state: method.state,
         activations: rows.saturating_mul(width as u64).saturating_add(kept).saturating_mul(4),
+        kept: kept.saturating_mul(4),
         scratch: (threads as u64) << 22,
         cache: cache(data, model),
         point: if makes_whole(config, data) { (trainable as u64).saturating_mul(4) } else { 0 },

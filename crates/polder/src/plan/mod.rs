@@ -16,8 +16,10 @@ use serde_json::Value;
 pub use agreement::{Agreement, agreement};
 pub use cost::{Cost, Disk, Forwards, Memory};
 pub use measure::{Measured, Parts, measure};
+pub(crate) use show::size;
 
 use crate::config::Config;
+use crate::device::{Architecture, Chosen, DeviceMemory, ThisMachine, check_arithmetic, choose};
 use crate::error::{Error, Result};
 use crate::hub;
 use crate::model::find;
@@ -39,12 +41,17 @@ pub struct Plan {
 pub struct Facts {
     /// The version that made the plan.
     pub polder: &'static str,
+    /// The device, and why it is that one.
+    pub device: Chosen,
     /// The model.
     pub model: ModelFacts,
     /// The data.
     pub data: DataFacts,
     /// What the run will take.
     pub cost: Cost,
+    /// What it takes on a GPU, or would; by formula.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<DeviceMemory>,
     /// What fell back or was chosen, in sentences.
     pub notes: Vec<String>,
 }
@@ -101,8 +108,11 @@ impl Plan {
     /// Checks a configuration against the model's and the data's files.
     ///
     /// # Errors
-    /// A model, tokenizer, task or data file that isn't there or can't be used; nothing trainable.
+    /// A device that isn't there or lacks the arithmetic; a model, tokenizer, task or data file that isn't there or can't be used; nothing trainable.
     pub fn new(mut config: Config) -> Result<Self> {
+        // The cheapest check of all, and the one that most often fails on a new machine.
+        let device = choose(config.device, &ThisMachine)?;
+        check_arithmetic(device.kind, config.arithmetic)?;
         let fetched = hub::pin(&mut config, &mut |_| {})?;
         let found = find(&config.model.path)?;
         let model = inspect(&found.path)?;
@@ -115,12 +125,14 @@ impl Plan {
         let longest = config.max_length.map_or(positions, |longest| longest.min(positions));
         let encoder = Encoder::new(tokenizer, config.task.bos_policy(), model.bos_id(), longest)?;
         let data = TaskData::prepare(&config, &encoder, &model)?;
+        let architecture = Architecture::of(&model.config);
         let model = model_facts(&config, &model)?;
         let method = cost::MethodCost::of(&config, model.0.trainable)?;
         let cost = cost::of(&config, method, &model.1, &data, (model.0.parameters, model.0.trainable));
+        let gpu = cost::on_gpu(&config, device.kind, architecture, &data, (&cost.memory, cost.forwards.step));
         let notes = fetched.into_iter().chain(found.note).chain(data.notes.iter().cloned()).collect();
-        let facts =
-            Facts { polder: env!("CARGO_PKG_VERSION"), model: model.0, data: data_facts(&config, &data), cost, notes };
+        let (polder, data_facts) = (env!("CARGO_PKG_VERSION"), data_facts(&config, &data));
+        let facts = Facts { polder, device, model: model.0, data: data_facts, cost, gpu, notes };
         Ok(Self { config, facts, data })
     }
 

@@ -6,6 +6,7 @@ use polder_tasks::LossKind;
 
 use super::Plan;
 use crate::config::{Batch, Rate, Schedule};
+use crate::device::Kind;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -19,6 +20,7 @@ impl fmt::Display for Plan {
         )?;
         let name = config.model.dtype.name();
         writeln!(f, "           weights held in {name}, {} bytes each", model.bytes_a_weight)?;
+        writeln!(f, "device     {}", facts.device)?;
         let data = &facts.data;
         let path = data.path.as_ref().map(|p| p.display().to_string()).unwrap_or_default();
         writeln!(f, "data       {}, {path}", data.task)?;
@@ -98,6 +100,7 @@ impl Plan {
             size(m.activations),
             size(m.scratch)
         )?;
+        self.on_gpu(f)?;
         self.generation(f)?;
         let d = &cost.disk;
         writeln!(
@@ -112,6 +115,25 @@ impl Plan {
 }
 
 impl Plan {
+    /// What a GPU has to hold.
+    fn on_gpu(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(gpu) = &self.facts.gpu else { return Ok(()) };
+        let takes = if self.facts.device.kind == Kind::Cpu { "would take" } else { "takes" };
+        writeln!(
+            f,
+            "gpu        {takes} about {}: weights {}, the optimiser's state {}, activations {}, scratch {}, logits {}, kept {}, \
+             set aside {}",
+            size(gpu.total()),
+            size(gpu.weights),
+            size(gpu.state),
+            size(gpu.pass.activations),
+            size(gpu.pass.scratch),
+            size(gpu.pass.logits),
+            size(gpu.kept),
+            size(gpu.allowance)
+        )
+    }
+
     /// What generating answers takes, where any are generated.
     fn generation(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(questions) = &self.data.questions else { return Ok(()) };

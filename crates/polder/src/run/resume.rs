@@ -5,6 +5,7 @@ use std::fmt;
 use polder_optim::trajectory::Header;
 use serde_json::Value;
 
+use crate::device::{DeviceError, Kind};
 use crate::error::{Error, Result};
 
 /// The keys that may change at a resume, since no bit of the weights depends on them.
@@ -13,11 +14,12 @@ use crate::error::{Error, Result};
 /// depend on it, but not fall below what is done.
 ///
 /// `paired` is what earlier versions had for `points_a_pass`. Where model and data lie may change too: the header's
-/// digests say whether they are the same. `facts` is what a plan found out, not what was asked for. `device` may change
-/// between names of the same one. `eval.split` and `eval.limit` may not change where evaluation rows are held out from the
+/// digests say whether they are the same. `facts` is what a plan found out, not what was asked for. `device` may be
+/// named otherwise, but the kind of device that it stands for stays. `eval.split` and `eval.limit` may not change where evaluation rows are held out from the
 /// train split and the training rows become others by it.
 pub const CHANGEABLE: &[&str] = &[
     "threads",
+    "device",
     "micro_batch",
     "points_a_pass",
     "paired",
@@ -78,8 +80,9 @@ fn is_null(value: Option<&Value>) -> bool {
 /// `done` is the number of steps in the trajectory; `steps_bind` says that the schedule depends on the number of steps.
 ///
 /// # Errors
-/// [`Error::PlanChanged`] with every key that may not change.
+/// [`DeviceError::Changed`]; [`Error::PlanChanged`] with every key that may not change.
 pub fn check_plan(old: &Value, new: &Value, done: u64, steps_bind: bool) -> Result<()> {
+    check_device(old, new)?;
     let bound = rows_depend_on_evaluation(old, new);
     let allowed = |d: &Difference| {
         let of_evaluation = ["eval.split", "eval.limit"].contains(&d.key.as_str());
@@ -91,6 +94,17 @@ pub fn check_plan(old: &Value, new: &Value, done: u64, steps_bind: bool) -> Resu
         return Ok(());
     }
     Err(Error::PlanChanged { differences: refused.join("; ") })
+}
+
+/// Refuses another kind of device: a vendor's library promises no bits, so the losses would be others.
+fn check_device(old: &Value, new: &Value) -> Result<()> {
+    // Plans of earlier versions say nothing of it: they knew the CPU only.
+    let kind = |plan: &Value| match plan.pointer("/facts/device/kind").and_then(Value::as_str) {
+        Some(kind) => kind.to_owned(),
+        None => Kind::Cpu.name().to_owned(),
+    };
+    let (old, new) = (kind(old), kind(new));
+    if old == new { Ok(()) } else { Err(DeviceError::Changed { old, new }.into()) }
 }
 
 /// Refuses a log whose header is not that of the run to go on with (the base weights are compared elsewhere).
@@ -110,6 +124,9 @@ pub fn check_headers(old: &Header, new: &Header) -> Result<()> {
             for key in ["polder", "base", "model", "steps"] {
                 fields.remove(key);
             }
+            // Logs of earlier versions were computed on the CPU.
+            let device = settings.get("device").cloned().unwrap_or_else(|| Kind::Cpu.name().into());
+            fields.insert("device".to_owned(), device);
             if let Some(dev) = settings.get("dev").filter(|_| dev_is_known) {
                 fields.insert("dev rows (their hash)".to_owned(), dev.clone());
             }
@@ -136,11 +153,6 @@ fn may_change(difference: &Difference, done: u64, steps_bind: bool) -> bool {
     if key == "steps" {
         let new = difference.new.as_ref().and_then(Value::as_u64);
         return !steps_bind && new.is_some_and(|steps| steps >= done);
-    }
-    if key == "device" {
-        // Two names of one device in this build.
-        let cpu = |v: &Option<Value>| v.as_ref().and_then(Value::as_str).is_some_and(|v| v == "cpu" || v == "auto");
-        return cpu(&difference.old) && cpu(&difference.new);
     }
     CHANGEABLE.iter().any(|name| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
 }
@@ -204,6 +216,29 @@ mod tests {
         let said = check_headers(&old, &header(json!({"dev": "b", "eval": "a"}))).unwrap_err().to_string();
         assert!(said.contains("dev rows") && !said.contains("training rows"), "{said}");
         assert!(check_headers(&header(json!({})), &old).is_ok(), "a log of an earlier version");
+        let elsewhere = header(json!({"dev": "a", "eval": "a", "device": "cuda"}));
+        let said = check_headers(&old, &elsewhere).unwrap_err().to_string();
+        assert!(said.contains("`device` was \"cpu\" and is now \"cuda\""), "{said}");
+        assert!(check_headers(&elsewhere, &elsewhere).is_ok());
+    }
+
+    #[test]
+    fn another_kind_of_device_is_refused_and_another_name_is_not() {
+        let plan = |name: &str, kind: &str| json!({"device": name, "facts": {"device": {"kind": kind}}});
+        for (old, new) in [
+            (plan("auto", "cuda"), plan("cuda:1", "cuda")),
+            (plan("cpu", "cpu"), plan("auto", "cpu")),
+            (json!({"device": "auto"}), plan("cpu", "cpu")),
+        ] {
+            assert!(check_plan(&old, &new, 1, false).is_ok(), "{old} {new}");
+        }
+        for (old, new, named) in [
+            (plan("auto", "cuda"), plan("auto", "cpu"), ["on cuda", "on cpu", "`device` to \"cuda\""]),
+            (json!({"device": "cpu"}), plan("cuda:0", "cuda"), ["on cpu", "on cuda", "`device` to \"cpu\""]),
+        ] {
+            let said = check_plan(&old, &new, 1, false).unwrap_err().to_string();
+            assert!(named.iter().all(|part| said.contains(part)) && said.contains("polder replay"), "{said}");
+        }
     }
 
     #[test]

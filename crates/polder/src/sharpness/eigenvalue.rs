@@ -8,6 +8,7 @@ use polder_sharpness::curvature::{ByGradients, GradientHessian, GradientTrace, L
 use serde::Serialize;
 
 use super::{Request, loss_of};
+use crate::device::{DeviceError, Kind};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::packing::{Common, Packed};
@@ -30,8 +31,12 @@ pub struct Eigenvalue {
 /// Gradients take the memory of training by back-propagation, so this is for models of at most two million weights.
 ///
 /// # Errors
-/// More weights; no weight of such a name; a gradient that can't be computed.
+/// More weights; weights on a GPU; no weight of such a name; a gradient that can't be computed.
 pub fn eigenvalue(model: &mut Model, weights: &[String], data: &TaskData, request: &Request) -> Result<Eigenvalue> {
+    let kind = Kind::of(&model.loaded.params.device());
+    if kind != Kind::Cpu {
+        return Err(DeviceError::CpuOnly { what: "the largest eigenvalue", kind }.into());
+    }
     set_trainable(model, weights)?;
     let elements = model.loaded.params.trainable_elements();
     if elements > MOST {

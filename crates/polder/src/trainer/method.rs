@@ -6,6 +6,7 @@ use polder_perturb::{ParamSet, Seed, direction, rounding};
 use serde_json::{Map, json};
 
 use crate::config::{self, Config};
+use crate::device::Kind;
 use crate::error::Result;
 use crate::hub;
 use crate::in_place::moves;
@@ -57,6 +58,7 @@ impl Method {
         settings.insert("batch".to_owned(), json!(config.batch));
         settings.insert("task".to_owned(), json!(config.task));
         settings.insert("max_length".to_owned(), json!(config.max_length));
+        settings.insert("device".to_owned(), json!(Kind::of(&params.device())));
         settings.insert("dev".to_owned(), json!(data.dev_fingerprint));
         settings.insert("eval".to_owned(), json!(data.eval_fingerprint));
         Ok(Header {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use polder::device::Wanted;
 use polder_models::StorageType;
 
 pub(super) use eval::EvalArgs;
@@ -82,7 +83,7 @@ pub(super) struct TrainArgs {
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
     /// The configuration (TOML)
-    #[arg(required_unless_present = "keys")]
+    #[arg(required_unless_present_any = ["keys", "sizes", "roofline"])]
     pub(super) config: Option<PathBuf>,
     /// Change a key, as `polder train` does
     #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -99,6 +100,18 @@ pub(super) struct PlanArgs {
     /// List every key of a configuration with its default
     #[arg(long)]
     pub(super) keys: bool,
+    /// Say which OPT and LLaMA sizes fit which GPUs; needs no configuration
+    #[arg(long)]
+    pub(super) sizes: bool,
+    /// Say how long a step takes on known GPUs by their peak rates; needs no configuration
+    #[arg(long)]
+    pub(super) roofline: bool,
+    /// With --sizes and --roofline: sequences of a batch
+    #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(super) batch: u32,
+    /// With --sizes and --roofline: tokens of a sequence
+    #[arg(long, value_name = "N", default_value = "128", value_parser = clap::value_parser!(u32).range(1..=2048))]
+    pub(super) length: u32,
 }
 
 #[derive(Debug, Args)]
@@ -246,18 +259,28 @@ pub(super) struct TheoryArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
-    /// A shape: tiny, 30m, opt-125m, 135m, 360m, 1.1b, opt-1.3b, llama-7b, opt-13b; may be given several times
-    #[arg(long = "shape", value_name = "NAME", default_value = "135m")]
+    /// A shape, such as tiny, 30m, opt-125m, 135m, 360m, 1.1b, opt-1.3b, llama-7b or opt-13b; may be given several times
+    /// [default: 135m; with --device a tiny one on the CPU, opt-125m, opt-1.3b, llama-7b and opt-13b on a GPU]
+    #[arg(long = "shape", value_name = "NAME")]
     pub(super) shapes: Vec<String>,
+    /// Report on a device: check it against the CPU, measure its memory, time steps; cpu, cuda:N, metal or auto
+    #[arg(long, value_name = "DEVICE", conflicts_with_all = ["growth", "directions", "points_a_pass"])]
+    pub(super) device: Option<Wanted>,
+    /// With --device: what its memory is said to give, in GB/s [default: known of some cards]
+    #[arg(long, value_name = "GB/S", requires = "device", value_parser = positive)]
+    pub(super) bandwidth: Option<f64>,
+    /// With --device: also write device.json and device.md to a folder
+    #[arg(long, value_name = "DIR", requires = "device")]
+    pub(super) out: Option<PathBuf>,
     /// How weights are held: f32, bf16, f16 or bf16+8
     #[arg(long, value_name = "TYPE", default_value = "bf16")]
     pub(super) dtype: StorageType,
     /// Sequences of a batch
     #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(super) batch: u32,
-    /// Tokens of a sequence
-    #[arg(long, value_name = "N", default_value = "16", value_parser = clap::value_parser!(u32).range(1..=2047))]
-    pub(super) length: u32,
+    /// Tokens of a sequence [default: 16; with --device 128]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2047))]
+    pub(super) length: Option<u32>,
     /// Directions a step
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(super) directions: u32,
@@ -322,6 +345,12 @@ fn temperature(text: &str) -> Result<f64, String> {
 fn probability(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
     if value > 0.0 && value <= 1.0 { Ok(value) } else { Err(format!("`{text}` is not above 0 and at most 1")) }
+}
+
+/// A finite number above 0.
+fn positive(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    if value.is_finite() && value > 0.0 { Ok(value) } else { Err(format!("`{text}` is not above 0")) }
 }
 
 /// A time such as 90, 90s, 1.5m, 2h or 1h30m.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use polder::device::Wanted;
 use polder_models::StorageType;
 
 /// The model and task that `eval` and `predict` share.
@@ -25,6 +26,9 @@ pub(in crate::cli) struct LoadArgs {
     /// How weights are held: f32, bf16 or f16 [default: as the files of a folder hold them; f32 for GGUF]
     #[arg(long, value_name = "TYPE")]
     pub(in crate::cli) dtype: Option<StorageType>,
+    /// Where to compute: auto, cpu, cuda, cuda:N, metal or metal:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(in crate::cli) device: Wanted,
     /// Longest sequence in tokens [default: the model's limit]
     #[arg(long, value_name = "N")]
     pub(in crate::cli) max_length: Option<usize>,

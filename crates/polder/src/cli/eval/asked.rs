@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use polder::calibration::{content_free, score_content_free};
+use polder::device::Kind;
 use polder::evaluation::{Evaluated, Ledger};
 use polder::generation::{Question, settings_of};
 use polder::scoring::{PassSize, Rule};
@@ -33,7 +34,12 @@ impl<'a> Askable<'a> {
     pub(super) fn new(subject: &'a Subject, ledger: &Ledger, arguments: &EvalArgs) -> Result<Self> {
         let encoder = subject.encoder(&arguments.model.load)?;
         let digest = || subject.model.loaded.params.digest().map_err(polder::Error::from);
-        let weights = if ledger.is_kept() || arguments.against.is_some() { digest()? } else { [0; 32] };
+        let mut weights = if ledger.is_kept() || arguments.against.is_some() { digest()? } else { [0; 32] };
+        // Another kind of device gives other bits: its answers are not taken for this one's.
+        let kind = Kind::of(&subject.model.loaded.params.device());
+        if kind != Kind::Cpu {
+            weights = *blake3::Hasher::new().update(&weights).update(kind.name().as_bytes()).finalize().as_bytes();
+        }
         Ok(Self { subject, encoder, weights })
     }
 

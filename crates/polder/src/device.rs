@@ -1,0 +1,254 @@
+//! Where to compute: how a device is named, which ones this program and this machine have, how one is opened.
+//!
+//! A name is read on every build; whether there is such a device is asked when a plan is made or a model loaded. What the
+//! drivers say comes through [`Drivers`], so that every answer of theirs can be tried without a card.
+
+mod cards;
+mod error;
+mod machine;
+mod memory;
+mod roofline;
+mod sizes;
+#[cfg(test)]
+mod tests;
+mod work;
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+pub use cards::{CARDS, Card};
+pub use error::DeviceError;
+pub use machine::ThisMachine;
+pub(crate) use machine::{room, title};
+pub use memory::{ALLOWANCE, Architecture, DeviceMemory, Moment, Pass};
+pub use roofline::{Bound, bounds, roofline};
+pub(crate) use sizes::of as size_of;
+pub use sizes::{SIZES, Size, model_sizes, sizes, smallest};
+pub use work::{DIRECTION, Work};
+
+use crate::config::Arithmetic;
+use crate::error::Result;
+
+/// A kind of device: what decides which bits a forward pass gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// This machine's processor.
+    Cpu,
+    /// An NVIDIA card.
+    Cuda,
+    /// An Apple GPU.
+    Metal,
+}
+
+impl Kind {
+    /// The name in configurations, plans and headers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Metal => "metal",
+        }
+    }
+
+    /// The kind of an open device.
+    pub fn of(device: &candle_core::Device) -> Self {
+        match device {
+            candle_core::Device::Cpu => Self::Cpu,
+            candle_core::Device::Cuda(_) => Self::Cuda,
+            candle_core::Device::Metal(_) => Self::Metal,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A device as it is asked for: `auto`, `cpu`, `cuda`, `cuda:N`, `metal`, `metal:N`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Wanted {
+    /// The best that is there: an NVIDIA card, then an Apple GPU, then the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The NVIDIA card of that number, from 0.
+    Cuda(usize),
+    /// The Apple GPU of that number, from 0.
+    Metal(usize),
+}
+
+/// What a device may be called.
+pub const NAMES: &str = "\"auto\", \"cpu\", \"cuda\", \"cuda:N\", \"metal\" or \"metal:N\"";
+
+impl FromStr for Wanted {
+    type Err = DeviceError;
+
+    fn from_str(name: &str) -> Result<Self, DeviceError> {
+        let unknown = || DeviceError::Unknown { name: name.to_owned() };
+        let (kind, number) = name.split_once(':').map_or((name, None), |(kind, number)| (kind, Some(number)));
+        // A sign or a blank is no part of a number here.
+        let digits = |n: &&str| !n.is_empty() && n.len() <= 4 && n.bytes().all(|b| b.is_ascii_digit());
+        let index = match number {
+            None => 0,
+            Some(number) => Some(number).filter(digits).and_then(|n| n.parse().ok()).ok_or_else(unknown)?,
+        };
+        match kind {
+            "auto" if number.is_none() => Ok(Self::Auto),
+            "cpu" if number.is_none() => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(index)),
+            "metal" => Ok(Self::Metal(index)),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+            Self::Metal(index) => write!(f, "metal:{index}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Wanted {
+    type Error = DeviceError;
+
+    fn try_from(name: String) -> Result<Self, DeviceError> {
+        name.parse()
+    }
+}
+
+impl From<Wanted> for String {
+    fn from(wanted: Wanted) -> Self {
+        wanted.to_string()
+    }
+}
+
+/// What devices there are.
+pub trait Drivers {
+    /// Whether this program was built for devices of that kind.
+    fn built(&self, kind: Kind) -> bool;
+
+    /// How many devices of that kind there are.
+    ///
+    /// # Errors
+    /// Why the driver does not answer.
+    fn count(&self, kind: Kind) -> Result<usize, String>;
+}
+
+/// A device that is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Chosen {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its number among those of its kind, from 0.
+    pub index: usize,
+    /// Why it was chosen, in words.
+    pub why: String,
+}
+
+impl fmt::Display for Chosen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::Cpu => write!(f, "cpu, {}", self.why),
+            kind => write!(f, "{kind}:{}, {}", self.index, self.why),
+        }
+    }
+}
+
+/// The device that is meant by a name.
+///
+/// # Errors
+/// A kind that this program was not built for; no driver; no device of that number. `auto` and `cpu` never fail.
+pub fn choose(wanted: Wanted, drivers: &dyn Drivers) -> Result<Chosen, DeviceError> {
+    let asked = "as asked for".to_owned();
+    match wanted {
+        Wanted::Auto => Ok(best(drivers)),
+        Wanted::Cpu => Ok(Chosen { kind: Kind::Cpu, index: 0, why: asked }),
+        Wanted::Cuda(index) | Wanted::Metal(index) => {
+            let kind = if matches!(wanted, Wanted::Cuda(_)) { Kind::Cuda } else { Kind::Metal };
+            match missing(kind, index, drivers) {
+                Some(error) => Err(error),
+                None => Ok(Chosen { kind, index, why: asked }),
+            }
+        }
+    }
+}
+
+/// Why there is no device of that kind and number, where there is none.
+fn missing(kind: Kind, index: usize, drivers: &dyn Drivers) -> Option<DeviceError> {
+    let device = format!("{kind}:{index}");
+    if !drivers.built(kind) {
+        return Some(DeviceError::NotBuilt { device, kind });
+    }
+    match drivers.count(kind) {
+        Err(reason) => Some(DeviceError::NoDriver { device, kind, reason }),
+        Ok(count) if index >= count => Some(DeviceError::NoSuch { device, kind, count }),
+        Ok(_) => None,
+    }
+}
+
+/// An NVIDIA card, then an Apple GPU, then the CPU, and why.
+fn best(drivers: &dyn Drivers) -> Chosen {
+    let mut passed = Vec::new();
+    for kind in [Kind::Cuda, Kind::Metal] {
+        match missing(kind, 0, drivers) {
+            None => return Chosen { kind, index: 0, why: "the first that `auto` found".to_owned() },
+            Some(DeviceError::NotBuilt { .. }) => passed.push(format!("this program was built without {kind}")),
+            Some(DeviceError::NoDriver { reason, .. }) => passed.push(format!("no driver for {kind} ({reason})")),
+            Some(_) => passed.push(format!("there is no {kind} device")),
+        }
+    }
+    Chosen { kind: Kind::Cpu, index: 0, why: format!("which `auto` falls back to: {}", passed.join("; ")) }
+}
+
+/// Checks that a device multiplies in an arithmetic.
+///
+/// # Errors
+/// TF32 anywhere but on NVIDIA cards; bf16 on Apple GPUs.
+pub fn check_arithmetic(kind: Kind, arithmetic: Arithmetic) -> Result<(), DeviceError> {
+    match (kind, arithmetic) {
+        (Kind::Cpu, Arithmetic::Tf32) | (Kind::Metal, Arithmetic::Tf32 | Arithmetic::Bf16) => {
+            Err(DeviceError::Arithmetic { kind, arithmetic: arithmetic.name() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Opens a device that was chosen; the same one each time, since tensors of two can't meet.
+///
+/// # Errors
+/// What the driver answers.
+pub fn open(chosen: &Chosen) -> Result<candle_core::Device> {
+    static OPEN: Mutex<Vec<(Kind, usize, candle_core::Device)>> = Mutex::new(Vec::new());
+    let mut all = OPEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some((.., device)) = all.iter().find(|(kind, index, _)| (*kind, *index) == (chosen.kind, chosen.index)) {
+        return Ok(device.clone());
+    }
+    let opened = machine::open(chosen.kind, chosen.index);
+    let device =
+        opened.map_err(|reason| DeviceError::Open { device: format!("{}:{}", chosen.kind, chosen.index), reason })?;
+    all.push((chosen.kind, chosen.index, device.clone()));
+    Ok(device)
+}
+
+impl Wanted {
+    /// Chooses and opens the device on this machine.
+    ///
+    /// # Errors
+    /// As [`choose`] and [`open()`].
+    pub fn open(self) -> Result<candle_core::Device> {
+        open(&choose(self, &ThisMachine)?)
+    }
+}
