@@ -43,6 +43,8 @@ pub struct Architecture {
     /// Whether linear layers have biases, norms have weights, and q and k norms of their own.
     biases: bool,
     qk_norm: bool,
+    /// Whether norms come before attention and the feed-forward layer, as in all but one OPT, or after their sums.
+    norm_first: bool,
     /// Numbers of all parameters.
     pub(super) parameters: usize,
 }
@@ -121,6 +123,7 @@ impl Architecture {
                 vocab: c.vocab,
                 biases: c.bias,
                 qk_norm,
+                norm_first: c.norm_first,
                 parameters,
             },
             Family::Llama(c) => Self {
@@ -135,6 +138,7 @@ impl Architecture {
                 vocab: c.vocab,
                 biases: c.qkv_bias || c.out_bias || c.mlp_bias,
                 qk_norm,
+                norm_first: true,
                 parameters,
             },
             _ => return None,
@@ -208,22 +212,26 @@ impl Count<'_> {
         bytes(&[variants, block.min(out).min(most), input, number])
     }
 
-    /// A layer of an OPT: x, its norm, q, k, v and what they give stay until the layer ends.
+    /// A layer of an OPT: x, its norm, q, k, v and what they give stay until the layer ends. Where norms come after the
+    /// sums, attention reads x itself.
     fn opt(&self) -> Vec<Moment> {
         let (h, f) = (self.rows(self.a.hidden), self.rows(self.a.ffn));
         let (hidden, ffn) = (self.a.hidden, self.a.ffn);
         let plain = |activations| Moment { activations, ..Moment::default() };
-        vec![
-            self.norm(h, hidden),
-            self.linear(5 * h, hidden, hidden),
-            self.linear(7 * h, hidden, hidden),
-            plain(8 * h),
-            self.norm(7 * h, hidden),
-            self.linear(8 * h + f, hidden, ffn),
-            plain(8 * h + 2 * f),
-            self.linear(9 * h + f, ffn, hidden),
-            plain(10 * h + f),
-        ]
+        // What is there beside x, q, k, v while attention is computed, and after its sum.
+        let own = if self.a.norm_first { h } else { 0 };
+        let mut all = vec![
+            self.linear(own + 4 * h, hidden, hidden),
+            self.linear(own + 6 * h, hidden, hidden),
+            plain(own + 7 * h),
+            self.norm(own + 6 * h, hidden),
+            self.linear(own + 7 * h + f, hidden, ffn),
+            plain(own + 7 * h + 2 * f),
+            self.linear(own + 8 * h + f, ffn, hidden),
+            plain(own + 9 * h + f),
+        ];
+        all.push(if self.a.norm_first { self.norm(h, hidden) } else { self.norm(8 * h + f, hidden) });
+        all
     }
 
     /// A layer of a LLaMA: x, q, k, v, what attention gives and the sum stay; norms go when they were multiplied.

@@ -107,8 +107,8 @@ mod tests {
         let all = bounds(16, 128).unwrap();
         assert_eq!(all.len(), MODELS.len());
         let f32_on = |card: usize| all.iter().map(move |bound| bound.seconds[card][0].unwrap());
-        for card in 0..CARDS.len() {
-            assert!(f32_on(card).collect::<Vec<_>>().is_sorted(), "{}", CARDS[card].name);
+        for (number, card) in CARDS.iter().enumerate() {
+            assert!(f32_on(number).collect::<Vec<_>>().is_sorted(), "{}", card.name);
         }
         assert!(f32_on(3).zip(f32_on(0)).all(|(slow, fast)| slow > fast));
         let text = roofline(16, 128).unwrap();

@@ -3,6 +3,8 @@
 //! Bytes of a tensor are counted from the moment when it is made until its last handle is dropped. A tensor of a variable
 //! keeps the operation that made it, so what is counted hangs on that operation.
 
+#![allow(unreachable_pub)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
