@@ -5,12 +5,14 @@
 
 mod cards;
 mod error;
+mod failure;
 mod machine;
 mod memory;
 mod roofline;
 mod sizes;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod work;
 
 use std::fmt;
@@ -21,12 +23,14 @@ use serde::{Deserialize, Serialize};
 
 pub use cards::{CARDS, Card};
 pub use error::DeviceError;
+pub use failure::{Failure, failure_of};
 pub use machine::ThisMachine;
 pub(crate) use machine::{room, title};
 pub use memory::{ALLOWANCE, Architecture, DeviceMemory, Moment, Pass};
 pub use roofline::{Bound, bounds, roofline};
 pub(crate) use sizes::of as size_of;
 pub use sizes::{SIZES, Size, model_sizes, sizes, smallest};
+pub(crate) use watch::held_by;
 pub use work::{DIRECTION, Work};
 
 use crate::config::Arithmetic;
@@ -241,6 +245,30 @@ pub fn open(chosen: &Chosen) -> Result<candle_core::Device> {
         opened.map_err(|reason| DeviceError::Open { device: format!("{}:{}", chosen.kind, chosen.index), reason })?;
     all.push((chosen.kind, chosen.index, device.clone()));
     Ok(device)
+}
+
+/// Refuses weights that a GPU has no room for: `room` is what it has free and in all, where it tells.
+///
+/// # Errors
+/// [`DeviceError::TooSmall`].
+pub fn check_room(device: &str, room: Option<(u64, u64)>, weights: u64) -> Result<(), DeviceError> {
+    match room {
+        Some((free, all)) if weights > free => {
+            Err(DeviceError::TooSmall { device: device.to_owned(), weights, free, all })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// As [`check_room`], of an open device; the CPU may swap.
+///
+/// # Errors
+/// As there.
+pub fn check_weights(device: &candle_core::Device, weights: u64) -> Result<(), DeviceError> {
+    match Kind::of(device) {
+        Kind::Cpu => Ok(()),
+        _ => check_room(&title(device), room(device), weights),
+    }
 }
 
 impl Wanted {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use candle_core::DType;
 use polder_models::{Cache, Description, LanguageModel, Stem, Tokens};
-use polder_perturb::{Arithmetic, Next, ParamSet, Points, Reader, materialise, reader};
+use polder_perturb::{Arithmetic, Next, ParamSet, Points, Reader, materialise};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -32,6 +32,10 @@ impl Counts {
     }
 }
 
+/// What makes an engine's readers. [`polder_perturb::reader`] goes by the device of the weights; another one may watch or
+/// stand in for it.
+pub type MakeReader = for<'r> fn(&'r ParamSet, &'r Points, Arithmetic) -> polder_perturb::Result<Box<dyn Reader + 'r>>;
+
 /// A model and its weights.
 #[derive(Debug)]
 pub struct Engine<'a> {
@@ -42,6 +46,7 @@ pub struct Engine<'a> {
     passes: AtomicU64,
     clock: Option<&'a Clock>,
     arithmetic: Arithmetic,
+    readers: MakeReader,
 }
 
 impl<'a> Engine<'a> {
@@ -55,7 +60,14 @@ impl<'a> Engine<'a> {
             passes: 0.into(),
             clock: None,
             arithmetic: Arithmetic::F32,
+            readers: polder_perturb::reader,
         }
+    }
+
+    /// Reads by these readers from now on.
+    pub fn reading_by(mut self, readers: MakeReader) -> Self {
+        self.readers = readers;
+        self
     }
 
     /// Times the parts of every pass from now on.
@@ -167,7 +179,8 @@ impl<'a> Engine<'a> {
             return f(self, points);
         }
         let params = materialise(self.params, points)?;
-        let inner = Engine { clock: self.clock, arithmetic: self.arithmetic, ..Engine::new(self.model, &params) };
+        let Self { clock, arithmetic, readers, .. } = *self;
+        let inner = Engine { clock, arithmetic, readers, ..Engine::new(self.model, &params) };
         let out = f(&inner, &Points::plain());
         let Counts { sequences, tokens, passes } = inner.counts();
         self.sequences.fetch_add(sequences, Ordering::Relaxed);
@@ -184,7 +197,7 @@ impl<'a> Engine<'a> {
     }
 
     fn read<T>(&self, points: &Points, f: impl FnOnce(&dyn Reader) -> polder_models::Result<T>) -> Result<T> {
-        let reader = reader(self.params, points, self.arithmetic)?;
+        let reader = (self.readers)(self.params, points, self.arithmetic)?;
         Ok(match self.clock {
             None => f(reader.as_ref())?,
             Some(clock) => f(&Timed::new(reader.as_ref(), clock))?,

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use polder_models::{ChatSource, LanguageModel, Loaded, StorageType, build, load};
+use polder_models::{ChatSource, LanguageModel, Loaded, StorageType, build, expected_tensors, inspect, load};
 use polder_tasks::{BosPolicy, ChatTemplate, Encoder};
 
+use crate::device::check_weights;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::hub;
@@ -101,10 +102,16 @@ impl Model {
     /// Loads a model's files, or those that an address on the Hub stands for.
     ///
     /// # Errors
-    /// Files that can't be read as a model; an address that can't be fetched.
+    /// Files that can't be read as a model; an address that can't be fetched; a GPU without room for the weights.
     pub fn load(path: &Path, storage: StorageType, device: &candle_core::Device) -> Result<Self> {
         let fetched = hub::address(path).map(|_| find(path)).transpose()?.map(|found| found.path);
-        let loaded = load(fetched.as_deref().unwrap_or(path), storage, device)?;
+        let path = fetched.as_deref().unwrap_or(path);
+        if !device.is_cpu() {
+            let weights = expected_tensors(&inspect(path)?.config);
+            let weights: usize = weights.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+            check_weights(device, weights as u64 * storage.bytes() as u64)?;
+        }
+        let loaded = load(path, storage, device)?;
         let net = build(&loaded.config, &loaded.params)?;
         Ok(Self { loaded, net })
     }

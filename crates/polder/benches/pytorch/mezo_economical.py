@@ -102,7 +102,7 @@ PROGRAM = training_run.Program(token_log_probs, add_direction)
 def check(args):
     """One step of each task by both programs: the losses at both points are the same to 1e-4."""
     plain = training_run.Program(mezo.token_log_probs, mezo.add_direction)
-    tokenizer, model = training_run.load(args.model, "f32", args.threads)
+    tokenizer, model = training_run.load(args.model, "f32", args.threads, args.device)
     for name in TASKS:
         rows = training_examples(name, read_examples(tokenizer, args.data, name, "train", args.batch))
         expected = training_run.step(plain, model, name, rows, 1000, args.eps, 0.0)

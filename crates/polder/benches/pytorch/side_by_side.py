@@ -1,7 +1,8 @@
 """Seconds a step of polder and of two MeZO programs in PyTorch, side by side: alternating runs on the same batches.
 
     python side_by_side.py --polder target/release/polder --model HF_FOLDER --data FOLDER --out DIR
-        [--tasks sst2,copa,arc-easy] [--dtypes f32,bf16] [--rounds 3] [--steps 6] [--threads 2] [--polder-set KEY=VALUE]
+        [--tasks sst2,copa,arc-easy] [--dtypes f32,bf16] [--rounds 3] [--steps 6] [--threads 2] [--device cuda:0]
+        [--polder-set KEY=VALUE]
 
 FOLDER holds sst2/, copa/ and arc_easy/, each with a train.jsonl. `plain` is mezo.py, `economical` is mezo_economical.py.
 Every step of a round runs the same rows on all sides, with directions that each side makes itself, at a learning rate so
@@ -43,6 +44,7 @@ def parsed():
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--eps", type=float, default=1e-3)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda:N or metal:N, for all sides")
     parser.add_argument("--polder-set", action="append", default=[], metavar="KEY=VALUE", help="for `polder train --set`")
     args = parser.parse_args()
     if args.steps < 2:
@@ -70,7 +72,7 @@ def polder(folder, args, name, dtype, number):
 seed = {number}
 steps = {args.steps}
 batch = {args.batch}
-device = "cpu"
+device = "{args.device}"
 threads = {args.threads}
 [model]
 path = "{args.model}"
@@ -103,7 +105,7 @@ every = 1000000
 def torch_program(folder, args, name, dtype, program):
     command = [sys.executable, HERE / program, args.model, folder / "torch", "--task", name, "--steps", args.steps]
     command += ["--batch", args.batch, "--eps", args.eps, "--threads", args.threads, "--dtype", dtype]
-    command += ["--lr", LEARNING_RATE]
+    command += ["--lr", LEARNING_RATE, "--device", args.device]
     out, peak = run(command)
     return [(s["seconds"], s["loss"], s["positions"]) for s in map(json.loads, out.splitlines())], peak
 
@@ -121,7 +123,7 @@ def measured(folder, args, side, name, dtype, number):
 def main():
     args = parsed()
     args.out.mkdir(parents=True, exist_ok=True)
-    kept = ["sides", "rounds", "steps", "batch", "threads", "eps", "polder_set"]
+    kept = ["sides", "rounds", "steps", "batch", "threads", "eps", "device", "polder_set"]
     result = {"machine": machine(), "settings": {key: getattr(args, key) for key in kept}, "runs": []}
     with tempfile.TemporaryDirectory() as place:
         folder = pathlib.Path(place)

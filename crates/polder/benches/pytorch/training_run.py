@@ -35,14 +35,18 @@ def arguments(description):
     parser.add_argument("--lr", type=float, default=0.0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--dtype", choices=DTYPES, default="f32")
+    parser.add_argument("--device", default="cpu", help="as polder names it: cpu, cuda:N or metal")
     parser.add_argument("--validation", type=int, default=0, metavar="N", help="then score the first N validation rows")
     return parser
 
 
-def load(folder, dtype, threads):
+def load(folder, dtype, threads, device="cpu"):
+    """Tokenizer and model; every tensor that is made later lies on the device."""
     torch.set_num_threads(threads)
+    device = "mps" if device.startswith("metal") else device
     logging.disable_progress_bar()
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[dtype]).eval()
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPES[dtype]).eval().to(device)
+    torch.set_default_device(device)
     return AutoTokenizer.from_pretrained(folder), model
 
 
@@ -56,6 +60,14 @@ def loss(name, examples, log_probs):
 
 def mean_scores(options):
     return torch.stack([tokens.mean() for tokens in options])
+
+
+def finish():
+    """Waits for what a device has yet to do."""
+    if torch.get_default_device().type == "cuda":
+        torch.cuda.synchronize()
+    elif torch.get_default_device().type == "mps":
+        torch.mps.synchronize()
 
 
 def step(program, model, name, examples, seed, eps, lr):
@@ -83,12 +95,13 @@ def accuracy(program, model, examples):
 @torch.no_grad()
 def main(program, parser):
     args = parser.parse_args()
-    tokenizer, model = load(args.model, args.dtype, args.threads)
+    tokenizer, model = load(args.model, args.dtype, args.threads, args.device)
     rows = training_examples(args.task, read_examples(tokenizer, args.data, args.task, "train"))
     for number in range(args.steps):
         batch = [rows[i % len(rows)] for i in range(number * args.batch, (number + 1) * args.batch)]
         begin = time.perf_counter()
         plus, minus, projected, positions = step(program, model, args.task, batch, 1000 + number, args.eps, args.lr)
+        finish()
         seconds = time.perf_counter() - begin
         line = {"step": number + 1, "seconds": seconds, "loss": (plus + minus) / 2, "projected": projected}
         print(json.dumps(line | {"positions": positions}), flush=True)

@@ -10,7 +10,7 @@ use polder_perturb::{Law, Points, Seed, Shift, update};
 use serde::{Deserialize, Serialize};
 
 use super::Shape;
-use crate::device::room;
+use crate::device::{held_by, room};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::memory;
@@ -60,7 +60,8 @@ pub struct Stepped {
     pub median: f64,
     /// Bytes of the weights.
     pub weights: u64,
-    /// Resident memory at its highest during the steps, in bytes; where the system tells it, and not of a GPU.
+    /// Memory at its highest, in bytes, where the system tells it: the process's resident memory during the steps on the CPU,
+    /// what a GPU had less free than before its weights were made elsewhere.
     pub peak: Option<u64>,
 }
 
@@ -77,6 +78,13 @@ pub fn step(setting: &Setting) -> Result<Stepped> {
 /// # Errors
 /// As [`step()`].
 pub fn step_on(setting: &Setting, device: &Device) -> Result<Stepped> {
+    let free = || room(device).filter(|_| !device.is_cpu()).map(|(free, _)| free);
+    let (stepped, held) = held_by(&free, || take(setting, device));
+    stepped.map(|stepped| Stepped { peak: stepped.peak.or(held), ..stepped })
+}
+
+/// Takes the steps; of memory it knows the process's own.
+fn take(setting: &Setting, device: &Device) -> Result<Stepped> {
     let Setting { shape, storage, sequences, length, directions, threads, steps, .. } = *setting;
     let [sequences, length, directions] = [sequences, length, directions].map(|n| n.max(1));
     let points_a_pass = setting.points_a_pass.clamp(1, 2 * directions);

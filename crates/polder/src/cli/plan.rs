@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use polder::config::{self, Config};
-use polder::device;
+use polder::device::{self, Kind};
 use polder::plan::{Agreement, Measured, Parts, Plan, agreement, measure};
 use serde_json::json;
 
@@ -44,7 +44,11 @@ pub(super) fn run(arguments: &PlanArgs) -> Result<Ended> {
         print(plan.to_string().trim_end())?;
         if let Some(measured) = measured {
             print(times(&measured))?;
-            print(parts(&measured.parts))?;
+            if plan.facts.device.kind == Kind::Cpu {
+                print(parts(&measured.parts))?;
+            } else {
+                print("           what it goes into is not known here: a GPU's work is queued, not waited for")?;
+            }
             if measured.probe != plan.config.probe {
                 print("note       steps with the read probe were timed; in-place probes take longer")?;
             }

@@ -23,10 +23,11 @@ use super::subject::plan_of;
 
 pub(super) fn run(arguments: &SharpnessArgs) -> Result<Ended> {
     let is_run = arguments.subject.is_dir();
-    let config = match is_run {
+    let mut config = match is_run {
         true => plan_of(&arguments.subject)?,
         false => Config::load(&arguments.subject, &arguments.sets).map_err(polder::Error::from)?,
     };
+    config.device = arguments.device.unwrap_or(config.device);
     let lr = match is_run {
         true => rate_of_run(arguments)?,
         false => config.optimizer.lr.fixed(),

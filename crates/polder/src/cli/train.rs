@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &TrainArgs) -> Result<Ended> {
     let run = if arguments.resume { RunFolder::resume(&path)? } else { RunFolder::create(&path)? };
     tell(arguments.quiet, plan.to_string().trim_end());
     tell(arguments.quiet, format!("run        {}", path.display()));
-    let options = TrainOptions { stop, config_text: config_text(arguments) };
+    let options = TrainOptions { stop, config_text: config_text(arguments), ..TrainOptions::default() };
     let mut watch = progress::observer(arguments.quiet);
     let outcome = train(&plan, &run, &options, watch.as_mut());
     drop(watch);

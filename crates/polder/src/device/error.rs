@@ -1,6 +1,7 @@
 //! What can go wrong with a device.
 
-use super::{Kind, NAMES};
+use super::{Failure, Kind, NAMES};
+use crate::plan::size;
 
 /// A device that can't be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +67,31 @@ pub enum DeviceError {
         what: &'static str,
         /// Where the weights are.
         kind: Kind,
+    },
+    /// A GPU without room for the weights.
+    #[error(
+        "{device} has {} of {} free, and the weights take {}\n\
+         hint: hold them in bf16 (`dtype`), end what else uses the device, or take device = \"cpu\"; `polder plan --sizes` says \
+         what fits where",
+        size(*free), size(*all), size(*weights)
+    )]
+    TooSmall {
+        /// What its maker calls the device.
+        device: String,
+        /// Bytes of the weights.
+        weights: u64,
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that it has in all.
+        all: u64,
+    },
+    /// A device that failed at its work.
+    #[error("the device failed: {} ({reason})\nhint: {}", failure.said(), failure.remedy())]
+    Failed {
+        /// In which way.
+        failure: Failure,
+        /// What was said of it.
+        reason: String,
     },
     /// A run that was computed on another kind of device.
     #[error(

@@ -114,3 +114,14 @@ fn an_arithmetic_is_refused_where_there_is_none() {
     assert!(said.contains("\"tf32\", which there is not on cpu\nhint: \"tf32\" is for NVIDIA cards"), "{said}");
     assert!(check(Kind::Metal, Arithmetic::Bf16).is_err() && check(Kind::Metal, Arithmetic::F32).is_ok());
 }
+
+#[test]
+fn weights_that_have_no_room_are_refused_with_what_to_do() {
+    let room = |free| Some((free, 8_000_000_000));
+    assert!(check_room("a card", room(7_200_000_000), 7_200_000_000).is_ok());
+    assert!(check_room("a card", None, u64::MAX).is_ok(), "nobody tells");
+    let said = check_room("a card", room(7_200_000_000), 13_400_000_000).unwrap_err().to_string();
+    assert!(said.contains("a card has 7.2 GB of 8.0 GB free, and the weights take 13.4 GB"), "{said}");
+    assert!(said.contains("\nhint: ") && said.contains("polder plan --sizes"), "{said}");
+    assert!(check_weights(&candle_core::Device::Cpu, u64::MAX).is_ok());
+}

@@ -7,10 +7,10 @@ use polder_tasks::{Encoder, Example, Metric, Task, answer_score};
 use tokenizers::Tokenizer;
 
 use super::{Heard, Settings, generate};
+use crate::device::room;
 use crate::engine::{Counts, Engine};
 use crate::error::{Error, Result};
 use crate::evaluation::Evaluated;
-use crate::memory::available;
 
 /// An example that is answered in words: its prompt as token ids, and what is accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,10 +52,11 @@ pub fn settings_of(task: &dyn Task, ends: Vec<u32>, max_length: usize) -> Settin
 }
 
 /// Whether a point's weights are made whole for generation: as it is said, else where they take at most half of the memory
-/// that is free. Never in bf16 arithmetic, where bits would change.
+/// that is free on their device. Never in bf16 arithmetic, where bits would change.
 pub fn makes_whole(said: Option<bool>, engine: &Engine<'_>) -> bool {
     let bytes = materialised_bytes(engine.params()) as u64;
-    engine.arithmetic() == Arithmetic::F32 && said.unwrap_or_else(|| available().is_none_or(|free| bytes <= free / 2))
+    let room = room(&engine.params().device());
+    engine.arithmetic() != Arithmetic::Bf16 && said.unwrap_or_else(|| room.is_none_or(|(free, _)| bytes <= free / 2))
 }
 
 /// The texts that a model answers at one point; its weights are made whole first where `whole`, which changes no bit.

@@ -130,6 +130,8 @@ impl<'a> Timer<'a> {
         let (rounding, lr) = (rounding_seed(Seed(config.seed), step), method.optimizer.learning_rate());
         let update = Instant::now();
         method.optimizer.step(params, &method.mode, &estimate, lr, rounding)?;
+        // Where updates are queued, a step is done when they are.
+        params.device().synchronize()?;
         *updates += update.elapsed();
         steps.push(start.elapsed());
         resting.losses(context.batch, &vec![Shift::none(); probes.len()]).map_err(polder_optim::Error::from)?;

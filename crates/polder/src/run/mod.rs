@@ -26,7 +26,7 @@ pub use atomic::write_file;
 pub use checkpoint::{Checkpoint, Checkpoints, State, Tensors};
 pub use lock::RunLock;
 pub use metrics::{MetricsLog, Written, cut_metrics};
-pub use resume::{CHANGEABLE, Difference, check_headers, check_plan, differences};
+pub use resume::{CHANGEABLE, Difference, check_headers, check_plan, differences, other_passes};
 
 use crate::error::{Error, Result};
 

@@ -107,6 +107,21 @@ fn check_device(old: &Value, new: &Value) -> Result<()> {
     if old == new { Ok(()) } else { Err(DeviceError::Changed { old, new }.into()) }
 }
 
+/// What differs in the passes of a run on a GPU, in words; `None` where nothing does.
+///
+/// The CPU's losses are row-invariant: they depend on the tokens and the point alone. On a GPU the order of a vendor's sums may
+/// depend on how many rows a pass has, so whoever changes that at a resume is told, and so is the log.
+pub fn other_passes(old: &Value, new: &Value) -> Option<String> {
+    let kind = new.pointer("/facts/device/kind").and_then(Value::as_str);
+    if kind.is_none_or(|kind| kind == Kind::Cpu.name()) {
+        return None;
+    }
+    let of_pass = |d: &Difference| ["micro_batch", "points_a_pass"].contains(&d.key.as_str());
+    let found: Vec<String> =
+        differences(old, new).into_iter().filter(of_pass).map(|difference| difference.to_string()).collect();
+    (!found.is_empty()).then(|| found.join("; "))
+}
+
 /// Refuses a log whose header is not that of the run to go on with (the base weights are compared elsewhere).
 ///
 /// Evaluation rows may be others, since no choice is made by them; dev rows may not: scores of other rows can't be held
@@ -176,6 +191,17 @@ mod tests {
                 && !text.contains("micro_batch"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn other_passes_are_told_of_on_a_gpu() {
+        let plan = |kind: &str, micro: u64, points: u64| json!({"micro_batch": micro, "points_a_pass": points, "threads": micro, "facts": {"device": {"kind": kind}}});
+        assert_eq!(other_passes(&plan("cpu", 4, 2), &plan("cpu", 2, 1)), None);
+        assert_eq!(other_passes(&json!({"micro_batch": 4}), &json!({"micro_batch": 2})), None);
+        assert_eq!(other_passes(&plan("cuda", 4, 2), &plan("cuda", 4, 2)), None);
+        let said = other_passes(&plan("metal", 4, 2), &plan("metal", 2, 1)).unwrap();
+        assert_eq!(said, "`micro_batch` was 4 and is now 2; `points_a_pass` was 2 and is now 1");
+        assert!(check_plan(&plan("cuda", 4, 2), &plan("cuda", 2, 1), 1, false).is_ok());
     }
 
     #[test]

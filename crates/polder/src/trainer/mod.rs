@@ -31,13 +31,14 @@ pub(crate) use start::dropped_tail;
 
 use crate::batching::{BatchSize, Batching};
 use crate::config::{Config, Probe};
-use crate::engine::Engine;
-use crate::error::Result;
+use crate::device::{DeviceError, failure_of};
+use crate::engine::{Engine, MakeReader};
+use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
 use crate::in_place::InPlace;
 use crate::objective::{PassLayout, PromptLoss};
 use crate::plan::Plan;
-use crate::run::{MetricsLog, RunFolder, check_plan, write_file};
+use crate::run::{MetricsLog, RunFolder, check_plan, other_passes, write_file};
 use finish::Ending;
 use session::Session;
 use start::{History, Start};
@@ -51,6 +52,8 @@ pub struct TrainOptions {
     pub stop: Stop,
     /// The configuration as it was given, kept as `RUN/config.toml`.
     pub config_text: Option<String>,
+    /// What reads weights in steps and scores; by default what their device needs.
+    pub readers: Option<MakeReader>,
 }
 
 /// How a run ended.
@@ -72,22 +75,37 @@ pub enum Outcome {
 /// The plan goes into `RUN/plan.json`; at a resume it is compared with the one there, key by key.
 ///
 /// # Errors
-/// Whatever keeps the run from starting, a loss that is not finite, a log or last weights that can't be written. The
-/// run can be resumed after each of them.
+/// Whatever keeps the run from starting, a loss that is not finite, a log or last weights that can't be written, a device
+/// whose memory is full or that is lost. The run can be resumed after each of them.
 pub fn train(plan: &Plan, run: &RunFolder, options: &TrainOptions, watch: &mut dyn Observer) -> Result<Outcome> {
+    run_of(plan, run, options, watch).map_err(|error| match (&error, failure_of(&error.to_string())) {
+        (Error::Device(_), _) | (_, None) => error,
+        (_, Some(failure)) => DeviceError::Failed { failure, reason: error.to_string() }.into(),
+    })
+}
+
+/// Trains; a device's failure is told as whatever met it tells it.
+fn run_of(plan: &Plan, run: &RunFolder, options: &TrainOptions, watch: &mut dyn Observer) -> Result<Outcome> {
     let begin = Instant::now();
     let (config, data) = (&plan.config, &plan.data);
     set_threads(config.threads);
     let log = start::log_of(run, watch)?;
+    let mut changed = None;
     if let Some(log) = &log {
-        check_plan(&run.read_plan()?, &plan.to_json(), log.steps(), method::steps_bind(config)?)?;
+        let (old, new) = (run.read_plan()?, plan.to_json());
+        check_plan(&old, &new, log.steps(), method::steps_bind(config)?)?;
+        changed = other_passes(&old, &new);
     }
     let mut start = start::load_latest(config, run, log.as_ref(), watch)?;
     let (lr, found) = rate::of(plan, log.as_ref().map(Trajectory::header), &start.model, &options.stop, watch)?;
     let mut method = Method::of(config, lr)?;
     let Opened { mut log, mut history, trace } = open_log(plan, run, options, &mut start, &mut method, log)?;
-    if let Some(found) = found {
-        let note = Record::Note(json!({ "kind": "rate", "found": found }));
+    if let Some(text) = &changed {
+        watch.event(&Event::Note { text: format!("{text}: on a GPU the last bits of losses depend on it.") });
+    }
+    let rate = found.map(|found| json!({ "kind": "rate", "found": found }));
+    let passes = changed.map(|text| json!({ "kind": "passes", "changed": text }));
+    for note in [rate, passes].into_iter().flatten().map(Record::Note) {
         log.append(&note)?;
         history.add(note);
     }
@@ -97,9 +115,10 @@ pub fn train(plan: &Plan, run: &RunFolder, options: &TrainOptions, watch: &mut d
     watch.event(&Event::Started { done: history.done, total: config.steps, run: run.path().to_owned() });
 
     let (stopped, optimizer) = {
-        let engine = model.engine().in_arithmetic(plan.config.arithmetic.of_readers());
+        let readers = options.readers.unwrap_or(polder_perturb::reader);
+        let engine = model.engine().in_arithmetic(plan.config.arithmetic.of_readers()).reading_by(readers);
         // Scores are taken in f32, whatever the arithmetic of the steps.
-        let scoring = model.engine();
+        let scoring = model.engine().reading_by(readers);
         let objective =
             objective(config, &options.stop, &engine, model.loaded.tokenizer.as_ref(), data, method.mode.law);
         let (seed, params) = (Seed(config.seed), &model.loaded.params);

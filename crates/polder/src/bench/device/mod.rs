@@ -215,7 +215,15 @@ mod tests {
         let [step] = &report.steps[..] else { panic!("{:?}", report.steps) };
         assert!(step.skipped.is_none() && step.took.as_ref().is_some_and(|took| took.seconds.len() == 2));
         let page = report.page();
-        for part in ["# polder on cpu", "| directions |", "| update |", "| tiny |", "40.0 GB/s (given)"] {
+        for part in [
+            "# polder on cpu",
+            "| directions |",
+            "| update |",
+            "| tiny |",
+            "40.0 GB/s (given)",
+            "side_by_side.py",
+            "--device cpu",
+        ] {
             assert!(page.contains(part), "{part} is not in\n{page}");
         }
     }

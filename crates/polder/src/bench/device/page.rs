@@ -39,11 +39,23 @@ impl DeviceReport {
             "\n## Two-point steps\n\nRandom weights, batch {}, {} tokens a sequence, arithmetic in f32.\n",
             self.batch, self.length
         );
-        out += "| model | weights | needs by formula | ms a step | range | by the roofline |\n";
-        out += "| --- | --- | --- | --- | --- | --- |\n";
+        out += "| model | weights | needs by formula | held at most | ms a step | range | by the roofline |\n";
+        out += "| --- | --- | --- | --- | --- | --- | --- |\n";
         for step in &self.steps {
             out += &row(step);
         }
+        out += if self.device == "cpu" {
+            "\nHeld: resident memory of the whole process.\n"
+        } else {
+            "\nHeld: by how much less the device had free than before the weights were made, looked at every 2 ms.\n"
+        };
+        let _ = writeln!(
+            out,
+            "\n## Beside PyTorch\n\nWith a Python that has torch and transformers, a model and data (SPEED.md says which):\n\n\
+             ```sh\npython crates/polder/benches/pytorch/side_by_side.py --polder target/release/polder \\\n    \
+             --model HF_FOLDER --data FOLDER --out side-by-side --device {}\n```",
+            self.device
+        );
         out
     }
 }
@@ -53,13 +65,14 @@ fn row(step: &DeviceStep) -> String {
     let needs = step.needs.map_or_else(|| "unknown".to_owned(), size);
     let Some(took) = &step.took else {
         let why = step.skipped.as_deref().unwrap_or("not timed").lines().next().unwrap_or_default();
-        return format!("| {} | | {needs} | {why} | | |\n", step.shape);
+        return format!("| {} | | {needs} | | {why} | | |\n", step.shape);
     };
     let (low, high) = took.range();
     let expected = step.expected.map_or_else(|| "unknown".to_owned(), |s| format!("{:.1}", 1e3 * s));
-    let (held, median) = (took.storage, 1e3 * took.median);
+    let (storage, median) = (took.storage, 1e3 * took.median);
+    let held = took.peak.map_or_else(|| "unknown".to_owned(), size);
     format!(
-        "| {} | {held}, {} | {needs} | {median:.2} | {:.2}–{:.2} | {expected} |\n",
+        "| {} | {storage}, {} | {needs} | {held} | {median:.2} | {:.2}–{:.2} | {expected} |\n",
         step.shape,
         size(took.weights),
         1e3 * low,

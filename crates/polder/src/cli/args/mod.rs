@@ -203,6 +203,9 @@ pub(super) struct SharpnessArgs {
     /// Worker threads [default: the machine's cores]; results do not depend on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
+    /// Where to compute: auto, cpu, cuda, cuda:N, metal or metal:N [default: as the run or the configuration says]
+    #[arg(long, value_name = "DEVICE")]
+    pub(super) device: Option<Wanted>,
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,
