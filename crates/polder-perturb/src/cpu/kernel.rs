@@ -30,6 +30,7 @@ pub(super) struct Columns<'a> {
     /// How many columns of each are multiplied.
     pub(super) depth: usize,
     /// How many lanes of the last panel are asked for; those behind them may be left as they are.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only AVX2 makes less than a panel"))]
     pub(super) last: usize,
 }
 
