@@ -25,6 +25,7 @@ use tokenizers::Tokenizer;
 
 pub use chat::ChatSource;
 pub use inspect::{Inspected, inspect};
+pub use panics::without_panic;
 pub use storage::StorageType;
 
 use crate::config::ModelConfig;

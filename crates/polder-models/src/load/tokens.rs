@@ -262,7 +262,7 @@ pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Tokenizer> {
     // The parser indexes with what the file says in places; a panic there is a damaged file, not a broken program.
     let parsed = without_panic(|| Tokenizer::from_bytes(bytes));
     let mut tokenizer =
-        parsed.ok_or_else(|| wrong("it is inconsistent".to_owned()))?.map_err(|e| wrong(e.to_string()))?;
+        parsed.map_err(|_| wrong("it is inconsistent".to_owned()))?.map_err(|e| wrong(e.to_string()))?;
     tokenizer.with_padding(None);
     tokenizer.with_truncation(None).map_err(|e| wrong(e.to_string()))?;
     Ok(tokenizer)

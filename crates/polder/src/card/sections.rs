@@ -103,7 +103,6 @@ fn training(facts: &Facts) -> String {
             "training rows",
             &format!("{} ({} to choose the weights)", plan("/facts/data/train"), plan("/facts/data/dev")),
         ),
-        line("demonstrations in front of every prompt", &plan("/task/shots")),
         line("estimator", &format!("{} {}", header.estimator.name, settings(&header.estimator.settings))),
         line("optimiser", &format!("{} {}", header.optimizer.name, settings(&header.optimizer.settings))),
         line("schedule", &settings(&header.schedule)),
@@ -116,6 +115,9 @@ fn training(facts: &Facts) -> String {
             &format!("{} in training, {} in evaluations", facts.forwards, facts.evaluation_forwards),
         ),
     ];
+    if facts.plan.pointer("/task/shots").is_some() {
+        lines.push(line("demonstrations in front of every prompt", &plan("/task/shots")));
+    }
     if let Some(memory) = memory(facts) {
         lines.push(line("memory, as planned", &memory));
     }

@@ -1,6 +1,7 @@
 //! The devices of this machine, asked without letting a missing library end the process.
 
 use candle_core::Device;
+use polder_models::without_panic;
 
 use super::{Drivers, Kind};
 
@@ -91,45 +92,9 @@ fn processor() -> Option<String> {
     Some(line.trim_start_matches([' ', '\t', ':']).trim().to_owned())
 }
 
-/// What `f` gives; where it panics (bindings do so for a library that is not there, and for a number too high), what the
-/// panic said. The usual hook prints nothing of it.
-fn without_panic<T>(f: impl FnOnce() -> T + std::panic::UnwindSafe) -> Result<T, String> {
-    use std::cell::Cell;
-    use std::panic::{catch_unwind, set_hook, take_hook};
-    use std::sync::Once;
-    thread_local! {
-        static INSIDE: Cell<bool> = const { Cell::new(false) };
-    }
-    static FILTER: Once = Once::new();
-    FILTER.call_once(|| {
-        let usual = take_hook();
-        set_hook(Box::new(move |panic| {
-            if !INSIDE.get() {
-                usual(panic);
-            }
-        }));
-    });
-    let outer = INSIDE.replace(true);
-    let outcome = catch_unwind(f);
-    INSIDE.set(outer);
-    outcome.map_err(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        let text = text.unwrap_or_else(|| "its library failed".to_owned());
-        text.lines().next().unwrap_or_default().to_owned()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_library_that_is_not_there_is_an_answer() {
-        assert_eq!(without_panic(|| 3), Ok(3));
-        let missing = || -> i32 { panic!("Unable to dynamically load the \"cuda\" shared library\nmore") };
-        assert_eq!(without_panic(missing), Err("Unable to dynamically load the \"cuda\" shared library".to_owned()));
-    }
 
     #[test]
     fn the_processor_is_there_and_what_was_not_built_is_not() {

@@ -108,7 +108,8 @@ impl Plan {
     /// Checks a configuration against the model's and the data's files.
     ///
     /// # Errors
-    /// A device that isn't there or lacks the arithmetic; a model, tokenizer, task or data file that isn't there or can't be used; nothing trainable.
+    /// A device that isn't there or lacks the arithmetic; a model, tokenizer, task or data file that isn't there or can't be
+    /// used; nothing trainable.
     pub fn new(mut config: Config) -> Result<Self> {
         // The cheapest check of all, and the one that most often fails on a new machine.
         let device = choose(config.device, &ThisMachine)?;

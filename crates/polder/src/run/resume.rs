@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 ///
 /// `paired` is what earlier versions had for `points_a_pass`. Where model and data lie may change too: the header's
 /// digests say whether they are the same. `facts` is what a plan found out, not what was asked for. `device` may be
-/// named otherwise, but the kind of device that it stands for stays. `eval.split` and `eval.limit` may not change where evaluation rows are held out from the
-/// train split and the training rows become others by it.
+/// named otherwise, but the kind of device that it stands for stays. `eval.split` and `eval.limit` may not change where
+/// evaluation rows are held out from the train split and the training rows become others by it.
 pub const CHANGEABLE: &[&str] = &[
     "threads",
     "device",
