@@ -147,6 +147,11 @@ pub fn fill(law: Law, seed: Seed, key: ParamKey, start: u64, out: &mut [f32]) {
     fill_at(Level::detect(), law, seed, key, start, out);
 }
 
+/// `out[i] = fma(coeff, u(law, seed, key, start + i), 0)`: what [`add_scaled`] makes of zeros.
+pub(crate) fn fill_scaled(law: Law, seed: Seed, key: ParamKey, start: u64, coeff: f32, out: &mut [f32]) {
+    scale_at(Level::detect(), law, seed, key, start, coeff, out);
+}
+
 /// `acc[i] = fma(coeff, u(law, seed, key, start + i), acc[i])`: one rounding an element.
 pub fn add_scaled(law: Law, seed: Seed, key: ParamKey, start: u64, coeff: f32, acc: &mut [f32]) {
     add_at(Level::detect(), law, seed, key, start, coeff, acc);
@@ -170,6 +175,10 @@ pub fn shift<const K: usize>(
 
 fn fill_at(level: Level, law: Law, seed: Seed, key: ParamKey, start: u64, out: &mut [f32]) {
     kernel::run::<1>(level, law, Job { seed, key, start, then: Then::Fill, outs: [out] });
+}
+
+fn scale_at(level: Level, law: Law, seed: Seed, key: ParamKey, start: u64, coeff: f32, out: &mut [f32]) {
+    kernel::run::<1>(level, law, Job { seed, key, start, then: Then::Scale([coeff]), outs: [out] });
 }
 
 fn add_at(level: Level, law: Law, seed: Seed, key: ParamKey, start: u64, coeff: f32, acc: &mut [f32]) {

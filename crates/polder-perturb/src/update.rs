@@ -168,6 +168,25 @@ struct Block<'a, T> {
     slots: Slots<'a>,
 }
 
+/// What a thread needs for a block, all as long as the block.
+#[derive(Default)]
+struct Scratch {
+    /// The change's `g`.
+    g: Vec<f32>,
+    /// Weights of fewer bits, widened.
+    wide: Vec<f32>,
+    /// Their random bits.
+    random: Vec<u16>,
+}
+
+impl Scratch {
+    fn resize(&mut self, len: usize) {
+        self.g.resize(len, 0.0);
+        self.wide.resize(len, 0.0);
+        self.random.resize(len, 0);
+    }
+}
+
 /// The blocks of a parameter.
 fn blocks_of<'a, T>(x: &'a mut [T], state: &'a mut [Buffer]) -> Vec<Block<'a, T>> {
     let whole = x.chunks_mut(BLOCK).enumerate();
@@ -192,10 +211,11 @@ impl InplaceOp1 for Visit<'_, '_> {
         };
         let state: &mut [Buffer] = &mut self.state.borrow_mut();
         match storage {
-            CpuStorage::F32(x) => pass.blocks(blocks_of(part(x, from, to)?, state), |change, block, g| {
-                pass.change(change, block.start, block.x, g, &mut block.slots);
+            CpuStorage::F32(x) => pass.blocks(blocks_of(part(x, from, to)?, state), |change, block, scratch| {
+                pass.change(change, block.start, block.x, &scratch.g, &mut block.slots);
             }),
-            CpuStorage::F64(x) => pass.blocks(blocks_of(part(x, from, to)?, state), |change, block, g| {
+            CpuStorage::F64(x) => pass.blocks(blocks_of(part(x, from, to)?, state), |change, block, scratch| {
+                let g = &scratch.g;
                 block.slots.double(|slots| change.rule.apply64(pass.param, block.start, block.x, g, slots));
             }),
             CpuStorage::BF16(x) => match &pass.param.carried {
@@ -203,10 +223,11 @@ impl InplaceOp1 for Visit<'_, '_> {
                     let blocks = RefCell::new(blocks_of(part(x, from, to)?, state));
                     carried.inplace_op1(&CarriedVisit { pass, blocks })?;
                 }
-                None => pass.blocks(blocks_of(part(x, from, to)?, state), |c, block, g| pass.narrow(c, block, g)),
+                None => pass
+                    .blocks(blocks_of(part(x, from, to)?, state), |c, block, scratch| pass.narrow(c, block, scratch)),
             },
             CpuStorage::F16(x) => {
-                pass.blocks(blocks_of(part(x, from, to)?, state), |c, block, g| pass.narrow(c, block, g));
+                pass.blocks(blocks_of(part(x, from, to)?, state), |c, block, scratch| pass.narrow(c, block, scratch));
             }
             _ => candle_core::bail!("the storage of `{}` cannot be updated", pass.param.name),
         }
@@ -232,9 +253,10 @@ impl InplaceOp1 for CarriedVisit<'_> {
         };
         let low = part(low, from, to)?;
         let blocks = self.blocks.take();
-        blocks.into_par_iter().zip(low.par_chunks_mut(BLOCK)).for_each(|(mut block, low)| {
-            pass.carried(&mut block, low);
-        });
+        blocks
+            .into_par_iter()
+            .zip(low.par_chunks_mut(BLOCK))
+            .for_each_init(Scratch::default, |scratch, (mut block, low)| pass.carried(&mut block, low, scratch));
         Ok(())
     }
 }
@@ -293,19 +315,18 @@ impl Pass<'_> {
     fn blocks<T: Send>(
         &self,
         mut blocks: Vec<Block<'_, T>>,
-        apply: impl Fn(&Change<'_>, &mut Block<'_, T>, &[f32]) + Sync,
+        apply: impl Fn(&Change<'_>, &mut Block<'_, T>, &mut Scratch) + Sync,
     ) {
-        let one = |block: &mut Block<'_, T>| {
-            let mut g = [0f32; BLOCK];
-            let g = &mut g[..block.x.len()];
+        let one = |scratch: &mut Scratch, block: &mut Block<'_, T>| {
+            scratch.resize(block.x.len());
             for (n, change) in self.changes.iter().enumerate() {
-                self.make(change, block.start, g, if n == 0 { Some(&*block.x) } else { None });
-                apply(change, block, g);
+                self.make(change, block.start, &mut scratch.g, if n == 0 { Some(&*block.x) } else { None });
+                apply(change, block, scratch);
             }
         };
         match &mut blocks[..] {
-            [block] => one(block),
-            blocks => blocks.par_iter_mut().for_each(one),
+            [block] => one(&mut Scratch::default(), block),
+            blocks => blocks.par_iter_mut().for_each_init(Scratch::default, one),
         }
     }
 
@@ -318,9 +339,14 @@ impl Pass<'_> {
             if let Some(weights) = weights {
                 prefetch(&weights[at..at + g.len()]);
             }
-            g.fill(0.0);
-            for (seed, coeff) in change.terms() {
-                direction::add_scaled(self.law, seed, self.param.key, (start + at) as u64, coeff, g);
+            let (key, start) = (self.param.key, (start + at) as u64);
+            let mut terms = change.terms();
+            match terms.next() {
+                Some((seed, coeff)) => direction::fill_scaled(self.law, seed, key, start, coeff, g),
+                None => g.fill(0.0),
+            }
+            for (seed, coeff) in terms {
+                direction::add_scaled(self.law, seed, key, start, coeff, g);
             }
         }
     }
@@ -332,26 +358,25 @@ impl Pass<'_> {
     }
 
     /// A block of bf16 weights that carry bits: joined, changed, rounded.
-    fn carried(&self, block: &mut Block<'_, bf16>, low: &mut [u8]) {
-        let (mut g, mut wide, mut random) = ([0f32; BLOCK], [0f32; BLOCK], [0u16; BLOCK]);
+    fn carried(&self, block: &mut Block<'_, bf16>, low: &mut [u8], scratch: &mut Scratch) {
         let Block { start, x: high, slots } = block;
-        let (g, wide) = (&mut g[..high.len()], &mut wide[..high.len()]);
+        scratch.resize(high.len());
+        let Scratch { g, wide, random } = scratch;
         for (n, change) in self.changes.iter().enumerate() {
             self.make(change, *start, g, if n == 0 { Some(&**high) } else { None });
             carried::widen(high, low, wide);
             self.change(change, *start, wide, g, slots);
-            carried::store(wide, self.random(change, *start, &mut random[..high.len()]), high, low);
+            carried::store(wide, self.random(change, *start, random), high, low);
         }
     }
 
     /// A change to a block of 16-bit weights: widened, changed, rounded.
-    fn narrow<T: Narrow>(&self, change: &Change<'_>, block: &mut Block<'_, T>, g: &[f32]) {
-        let (mut wide, mut random) = ([0f32; BLOCK], [0u16; BLOCK]);
+    fn narrow<T: Narrow>(&self, change: &Change<'_>, block: &mut Block<'_, T>, scratch: &mut Scratch) {
         let Block { start, x, slots } = block;
-        let wide = &mut wide[..x.len()];
+        let Scratch { g, wide, random } = scratch;
         T::widen(x, wide);
         self.change(change, *start, wide, g, slots);
-        match self.random(change, *start, &mut random[..x.len()]) {
+        match self.random(change, *start, random) {
             None => T::nearest(wide, x),
             Some(random) => T::stochastic(wide, random, x),
         }

@@ -6,6 +6,8 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::avx512;
 use crate::cpu::level::Level;
 
 /// Activation rows in a panel.
@@ -52,7 +54,7 @@ pub(super) fn multiply(level: Level, x: Columns<'_>, s: &[f32], groups: usize, m
     assert!(count == 0 || tiles.data.len() >= (count - 1) * tiles.stride + groups * GROUP * PANEL);
     let mut panel = 0;
     while panel < count {
-        let wide = level == Level::Avx512 && panel + 1 < count;
+        let at_once = at_once(level, count - panel);
         for from in (0..depth).step_by(SLICE) {
             let slice = (depth - from).min(SLICE);
             let more = more || from > 0;
@@ -63,15 +65,17 @@ pub(super) fn multiply(level: Level, x: Columns<'_>, s: &[f32], groups: usize, m
                 match level {
                     #[cfg(target_arch = "x86_64")]
                     Level::Avx512 => {
-                        let (x0, t0) = (x.data[x_at..].as_ptr(), tiles.data[tile_at..].as_mut_ptr());
+                        let block = avx512::Block {
+                            x: x.data[x_at..].as_ptr(),
+                            x_stride: x.stride,
+                            s: s.as_ptr(),
+                            depth: slice,
+                            more,
+                            tile: tiles.data[tile_at..].as_mut_ptr(),
+                            t_stride: tiles.stride,
+                        };
                         // SAFETY: the machine has AVX-512F at this level; the slices are as long as asserted above.
-                        unsafe {
-                            if wide {
-                                x86::avx512(x0, x.stride, s.as_ptr(), slice, more, t0, tiles.stride);
-                            } else {
-                                x86::avx512_one(x0, s.as_ptr(), slice, more, t0);
-                            }
-                        }
+                        unsafe { avx512::numbers(block, at_once) }
                     }
                     #[cfg(target_arch = "x86_64")]
                     Level::Avx2 => {
@@ -79,10 +83,10 @@ pub(super) fn multiply(level: Level, x: Columns<'_>, s: &[f32], groups: usize, m
                         // SAFETY: the machine has AVX2 and FMA at this level; the slices are as long as asserted above.
                         unsafe {
                             if panel + 1 == count && x.last <= PANEL / 2 {
-                                x86::avx2_half(x0, s.as_ptr(), slice, more, t0);
+                                avx2::half(x0, s.as_ptr(), slice, more, t0);
                             } else {
-                                x86::avx2(x0, s.as_ptr(), slice, more, t0);
-                                x86::avx2(x0, s[6 * STRIDE..].as_ptr(), slice, more, t0.add(6 * PANEL));
+                                avx2::whole(x0, s.as_ptr(), slice, more, t0);
+                                avx2::whole(x0, s[6 * STRIDE..].as_ptr(), slice, more, t0.add(6 * PANEL));
                             }
                         }
                     }
@@ -90,8 +94,18 @@ pub(super) fn multiply(level: Level, x: Columns<'_>, s: &[f32], groups: usize, m
                 }
             }
         }
-        panel += if wide { 2 } else { 1 };
+        panel += at_once;
     }
+}
+
+/// Panels that go through the groups together where so many are left.
+fn at_once(level: Level, left: usize) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if level == Level::Avx512 {
+        return avx512::at_once(left);
+    }
+    let _ = (level, left);
+    1
 }
 
 /// The same of one panel and one group in plain Rust, four weight rows at a time.
@@ -118,77 +132,10 @@ fn portable(x: &[f32], s: &[f32], depth: usize, more: bool, tile: &mut [f32]) {
 }
 
 #[cfg(target_arch = "x86_64")]
-mod x86 {
+mod avx2 {
     use std::arch::x86_64::*;
 
     use super::{GROUP, PANEL, STRIDE};
-
-    /// A group and two panels.
-    ///
-    /// # Safety
-    /// AVX-512F; two panels of `depth·PANEL` elements, `x_stride` apart; GROUP rows of STRIDE in `s`; two tiles of
-    /// GROUP·PANEL, `t_stride` apart, initialised where `more`.
-    #[target_feature(enable = "avx512f")]
-    pub(super) unsafe fn avx512(
-        x: *const f32,
-        x_stride: usize,
-        s: *const f32,
-        depth: usize,
-        more: bool,
-        tile: *mut f32,
-        t_stride: usize,
-    ) {
-        // SAFETY: all accesses lie within what the caller promises.
-        unsafe {
-            let (y, tile_y) = (x.add(x_stride), tile.add(t_stride));
-            let mut acc = [[_mm512_setzero_ps(); 2]; GROUP];
-            if more {
-                for (g, acc) in acc.iter_mut().enumerate() {
-                    *acc = [_mm512_loadu_ps(tile.add(g * PANEL)), _mm512_loadu_ps(tile_y.add(g * PANEL))];
-                }
-            }
-            for k in 0..depth {
-                let x0 = _mm512_loadu_ps(x.add(k * PANEL));
-                let x1 = _mm512_loadu_ps(y.add(k * PANEL));
-                for (g, acc) in acc.iter_mut().enumerate() {
-                    let w = _mm512_set1_ps(*s.add(g * STRIDE + k));
-                    acc[0] = _mm512_fmadd_ps(w, x0, acc[0]);
-                    acc[1] = _mm512_fmadd_ps(w, x1, acc[1]);
-                }
-            }
-            for (g, acc) in acc.iter().enumerate() {
-                _mm512_storeu_ps(tile.add(g * PANEL), acc[0]);
-                _mm512_storeu_ps(tile_y.add(g * PANEL), acc[1]);
-            }
-        }
-    }
-
-    /// A group and one panel.
-    ///
-    /// # Safety
-    /// AVX-512F; a panel of `depth·PANEL` elements; GROUP rows of STRIDE in `s`; a tile of GROUP·PANEL, initialised where
-    /// `more`.
-    #[target_feature(enable = "avx512f")]
-    pub(super) unsafe fn avx512_one(x: *const f32, s: *const f32, depth: usize, more: bool, tile: *mut f32) {
-        // SAFETY: all accesses lie within what the caller promises.
-        unsafe {
-            let mut acc = [_mm512_setzero_ps(); GROUP];
-            if more {
-                for (g, acc) in acc.iter_mut().enumerate() {
-                    *acc = _mm512_loadu_ps(tile.add(g * PANEL));
-                }
-            }
-            for k in 0..depth {
-                let x0 = _mm512_loadu_ps(x.add(k * PANEL));
-                for (g, acc) in acc.iter_mut().enumerate() {
-                    *acc = _mm512_fmadd_ps(_mm512_set1_ps(*s.add(g * STRIDE + k)), x0, *acc);
-                }
-            }
-            for (g, acc) in acc.iter().enumerate() {
-                _mm512_storeu_ps(tile.add(g * PANEL), *acc);
-            }
-        }
-    }
 
     /// A group and the first eight lanes of one panel.
     ///
@@ -196,7 +143,7 @@ mod x86 {
     /// AVX2 and FMA; a panel of `depth·PANEL` elements; GROUP rows of STRIDE in `s`; a tile of GROUP·PANEL, initialised where
     /// `more`.
     #[target_feature(enable = "avx2,fma")]
-    pub(super) unsafe fn avx2_half(x: *const f32, s: *const f32, depth: usize, more: bool, tile: *mut f32) {
+    pub(super) unsafe fn half(x: *const f32, s: *const f32, depth: usize, more: bool, tile: *mut f32) {
         // SAFETY: all accesses lie within what the caller promises.
         unsafe {
             let mut acc = [_mm256_setzero_ps(); GROUP];
@@ -223,7 +170,7 @@ mod x86 {
     /// AVX2 and FMA; a panel of `depth·PANEL` elements; six rows of STRIDE in `s`; a tile of 6·PANEL, initialised where
     /// `more`.
     #[target_feature(enable = "avx2,fma")]
-    pub(super) unsafe fn avx2(x: *const f32, s: *const f32, depth: usize, more: bool, tile: *mut f32) {
+    pub(super) unsafe fn whole(x: *const f32, s: *const f32, depth: usize, more: bool, tile: *mut f32) {
         // SAFETY: all accesses lie within what the caller promises.
         unsafe {
             let mut acc = [[_mm256_setzero_ps(); 2]; 6];
@@ -268,7 +215,9 @@ mod tests {
     #[test]
     fn every_level_gives_the_bits_of_one_chain_of_fused_multiply_adds() {
         let groups = 2;
-        for (depth, count, last) in [(1, 1, 16), (7, 2, 3), (64, 3, 9), (333, 1, 8), (333, 1, 1), (DEPTH, 3, 16)] {
+        for (depth, count, last) in
+            [(1, 1, 16), (7, 2, 3), (64, 3, 9), (333, 1, 8), (333, 1, 1), (65, 5, 4), (DEPTH, 3, 16)]
+        {
             let stride = depth * PANEL + 5;
             let (x, s) = (numbers(count * stride, 1), numbers(groups * GROUP * STRIDE, 2));
             let tile_stride = groups * GROUP * PANEL + 3;

@@ -116,6 +116,7 @@ pub(super) struct Scratch {
     weights: Vec<f32>,
     wide: Vec<f32>,
     random: Vec<u16>,
+    rounded: Vec<u16>,
     /// `[points of a group][panels][JOB][PANEL]`.
     tiles: Vec<f32>,
 }
@@ -156,7 +157,7 @@ pub(super) fn job(
     // Blocks of nearly equal depth, multiples of 64 so that they begin where the generator's tiles do.
     let depth = width.div_ceil(blocks).next_multiple_of(64);
     let layout = x.layout;
-    let Scratch { weights, wide, tiles, random } = scratch;
+    let Scratch { weights, wide, random, rounded, tiles } = scratch;
     for group in weight.groups() {
         weights.resize((group.variants * stride).max(weights.len()), 0.0);
         tiles.resize((group.points.len() * panels * TILE).max(tiles.len()), 0.0);
@@ -172,7 +173,7 @@ pub(super) fn job(
                     let variants = (0..group.variants).map(|v| v * stride + i * STRIDE);
                     let random = weight.dither(group, start, k.len(), random);
                     for at in variants {
-                        round_row(level, &mut weights[at..at + k.len()], random, x.layout);
+                        round_row(level, &mut weights[at..at + k.len()], random, rounded, x.layout);
                     }
                 }
             }

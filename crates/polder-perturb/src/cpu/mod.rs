@@ -1,6 +1,8 @@
 //! The CPU backend: every operation of [`Reader`] as a kernel of its own, in f32, on all threads.
 
 pub(crate) mod attention;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 pub(crate) mod head;
 mod kernel;
 pub(crate) mod level;

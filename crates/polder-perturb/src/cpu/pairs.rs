@@ -7,6 +7,8 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::avx512;
 use crate::cpu::kernel::{Columns, GROUP, PANEL, STRIDE, Tiles};
 
 /// Whether this machine has AVX512-BF16.
@@ -30,21 +32,43 @@ pub(super) fn pair(low: f32, high: f32) -> f32 {
 /// [`kernel::multiply`](super::kernel::multiply) where columns and weights are pairs.
 pub(super) fn multiply(x: Columns<'_>, s: &[f32], groups: usize, more: bool, tiles: &mut Tiles<'_>) {
     let native = native();
-    for panel in 0..x.count {
-        let columns = &x.data[panel * x.stride..][..x.depth * PANEL];
+    let mut panel = 0;
+    while panel < x.count {
+        let at_once = at_once(native, x.count - panel);
         for group in 0..groups {
+            let columns = &x.data[panel * x.stride..][..(at_once - 1) * x.stride + x.depth * PANEL];
             let s = &s[group * GROUP * STRIDE..][..(GROUP - 1) * STRIDE + x.depth];
-            let tile = &mut tiles.data[panel * tiles.stride + group * GROUP * PANEL..][..GROUP * PANEL];
+            let tile = &mut tiles.data[panel * tiles.stride + group * GROUP * PANEL..];
+            let tile = &mut tile[..(at_once - 1) * tiles.stride + GROUP * PANEL];
             #[cfg(target_arch = "x86_64")]
             if native {
+                let block = avx512::Block {
+                    x: columns.as_ptr(),
+                    x_stride: x.stride,
+                    s: s.as_ptr(),
+                    depth: x.depth,
+                    more,
+                    tile: tile.as_mut_ptr(),
+                    t_stride: tiles.stride,
+                };
                 // SAFETY: the machine has AVX512-BF16, and the slices are as long as they were just cut.
-                unsafe { dot(columns.as_ptr().cast(), s.as_ptr().cast(), x.depth, more, tile.as_mut_ptr()) };
+                unsafe { avx512::pairs(block, at_once) };
                 continue;
             }
-            let _ = native;
             portable(columns, s, more, tile);
         }
+        panel += at_once;
     }
+}
+
+/// Panels that go through the groups together where so many are left.
+fn at_once(native: bool, left: usize) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if native {
+        return avx512::at_once(left);
+    }
+    let _ = (native, left);
+    1
 }
 
 /// What the instruction does, for machines without it.
@@ -62,36 +86,6 @@ fn portable(x: &[f32], s: &[f32], more: bool, tile: &mut [f32]) {
     }
 }
 
-/// A group and one panel.
-///
-/// # Safety
-/// AVX-512F and AVX512-BF16; a panel of `depth·PANEL` words; GROUP rows of STRIDE words in `s`, `depth` of each; a tile of
-/// GROUP·PANEL, initialised where `more`.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn dot(x: *const i32, s: *const i32, depth: usize, more: bool, tile: *mut f32) {
-    use std::arch::x86_64::*;
-    // SAFETY: all accesses lie within what the caller promises; vectors of words and of bf16 have the same size.
-    unsafe {
-        let mut acc = [_mm512_setzero_ps(); GROUP];
-        if more {
-            for (g, acc) in acc.iter_mut().enumerate() {
-                *acc = _mm512_loadu_ps(tile.add(g * PANEL));
-            }
-        }
-        for k in 0..depth {
-            let x: __m512bh = std::mem::transmute(_mm512_loadu_si512(x.add(k * PANEL).cast()));
-            for (g, acc) in acc.iter_mut().enumerate() {
-                let w: __m512bh = std::mem::transmute(_mm512_set1_epi32(*s.add(g * STRIDE + k)));
-                *acc = _mm512_dpbf16_ps(*acc, w, x);
-            }
-        }
-        for (g, acc) in acc.iter().enumerate() {
-            _mm512_storeu_ps(tile.add(g * PANEL), *acc);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,7 +95,12 @@ mod tests {
 
     #[test]
     fn pairs_give_the_bits_of_the_f32_kernel_in_their_order() {
-        let (depth, count) = (96, 3);
+        for count in [1, 2, 3, 5] {
+            pairs_give_those_bits(96, count);
+        }
+    }
+
+    fn pairs_give_those_bits(depth: usize, count: usize) {
         let numbers = |n: usize, phase: f32| -> Vec<f32> {
             let bf16 = |i: usize| nearest_bf16((i as f32 * 0.37 + phase).sin());
             (0..n).map(|i| f32::from_bits(u32::from(bf16(i)) << 16)).collect()

@@ -16,26 +16,50 @@ at_each_level! {
 }
 
 at_each_level! {
-    fn round_stochastic(x: &mut [f32], random: &[u16]) {
-        for (x, random) in x.iter_mut().zip(random) {
-            *x = f32::from_bits(u32::from(stochastic_bf16(*x, *random)) << 16);
+    fn stochastic(x: &[f32], random: &[u16], bits: &mut [u16]) {
+        for ((x, random), bits) in x.iter().zip(random).zip(bits) {
+            *bits = stochastic_bf16(*x, *random);
         }
     }
 }
 
-/// Rounds a row of weights, by random bits where there are some, and lays it out.
-pub(super) fn round_row(level: Level, row: &mut [f32], random: Option<&[u16]>, layout: Layout) {
-    match random {
-        Some(random) => round_stochastic(level, row, random),
-        None => round_nearest(level, row),
+at_each_level! {
+    fn nearest(x: &[f32], bits: &mut [u16]) {
+        for (x, bits) in x.iter().zip(bits) {
+            *bits = nearest_bf16(*x);
+        }
     }
+}
+
+at_each_level! {
+    /// Two numbers in a word, the first one in its lower half.
+    fn join(two: &[[u16; 2]], words: &mut [f32]) {
+        for ([low, high], word) in two.iter().zip(words) {
+            *word = f32::from_bits(u32::from(*low) | u32::from(*high) << 16);
+        }
+    }
+}
+
+/// Rounds a row of weights, by random bits where there are some, and lays it out; `bits` is a buffer.
+pub(super) fn round_row(level: Level, row: &mut [f32], random: Option<&[u16]>, bits: &mut Vec<u16>, layout: Layout) {
+    bits.resize(row.len().max(bits.len()), 0);
+    let bits = &mut bits[..row.len()];
+    match random {
+        Some(random) => stochastic(level, row, random, bits),
+        None => nearest(level, row, bits),
+    }
+    let single = |bits: u16| f32::from_bits(u32::from(bits) << 16);
+    let (two, one) = bits.as_chunks::<2>();
     match layout {
-        Layout::Plain => {}
-        Layout::Exchanged => row.chunks_exact_mut(2).for_each(|two| two.swap(0, 1)),
+        Layout::Plain => row.iter_mut().zip(bits).for_each(|(x, bits)| *x = single(*bits)),
+        Layout::Exchanged => {
+            row.chunks_exact_mut(2).zip(two).for_each(|(x, two)| x.copy_from_slice(&[single(two[1]), single(two[0])]));
+            row.iter_mut().skip(2 * two.len()).zip(one).for_each(|(x, bits)| *x = single(*bits));
+        }
+        // A last one alone is paired with 0.
         Layout::Pairs => {
-            for k in 0..row.len().div_ceil(2) {
-                row[k] = pair(row[2 * k], row.get(2 * k + 1).copied().unwrap_or(0.0));
-            }
+            join(level, two, row);
+            row.iter_mut().skip(two.len()).zip(one).for_each(|(x, bits)| *x = f32::from_bits(u32::from(*bits)));
         }
     }
 }

@@ -7,6 +7,7 @@ use candle_core::{CpuStorage, Device, Storage, Tensor};
 use half::{bf16, f16};
 
 use crate::carried;
+use crate::cpu::level::{at_each_level, level};
 use crate::cpu::prefetch::prefetch;
 use crate::error::{Error, Result};
 use crate::param::Param;
@@ -114,11 +115,7 @@ impl Stored<'_> {
     pub(crate) fn read(&self, start: usize, out: &mut [f32]) {
         match self {
             Self::F32(v) => out.copy_from_slice(&v[start..start + out.len()]),
-            Self::Bf16(v) => {
-                for (o, w) in out.iter_mut().zip(&v[start..]) {
-                    *o = f32::from_bits(u32::from(w.to_bits()) << 16);
-                }
-            }
+            Self::Bf16(v) => widen_bf16(level(), &v[start..start + out.len()], out),
             Self::F16(v) => {
                 use half::slice::HalfFloatSliceExt;
                 v[start..start + out.len()].convert_to_f32_slice(out);
@@ -127,6 +124,15 @@ impl Stored<'_> {
                 let at = start..start + out.len();
                 carried::widen(&high[at.clone()], &low[at], out);
             }
+        }
+    }
+}
+
+at_each_level! {
+    /// Exact.
+    pub(crate) fn widen_bf16(x: &[bf16], out: &mut [f32]) {
+        for (out, x) in out.iter_mut().zip(x) {
+            *out = f32::from_bits(u32::from(x.to_bits()) << 16);
         }
     }
 }

@@ -134,6 +134,10 @@ impl Lanes for Avx512 {
         }
     }
     #[inline(always)]
+    fn pin(self, even: &mut [__m512i; 4], odd: &mut [__m512i; 4], sums: &mut [__m512; 4]) {
+        unsafe { pin(even, odd, sums) }
+    }
+    #[inline(always)]
     unsafe fn load(self, at: *const f32) -> __m512 {
         unsafe { _mm512_loadu_ps(at) }
     }
@@ -144,5 +148,30 @@ impl Lanes for Avx512 {
     #[inline(always)]
     unsafe fn store_words(self, at: *mut u32, a: __m512i) {
         unsafe { _mm512_storeu_si512(at.cast(), a) }
+    }
+}
+
+/// Twelve registers through no instruction at all.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn pin(even: &mut [__m512i; 4], odd: &mut [__m512i; 4], sums: &mut [__m512; 4]) {
+    let ([e0, e1, e2, e3], [o0, o1, o2, o3], [s0, s1, s2, s3]) = (even, odd, sums);
+    unsafe {
+        std::arch::asm!(
+            "/* {} {} {} {} {} {} {} {} {} {} {} {} */",
+            inout(zmm_reg) * e0,
+            inout(zmm_reg) * e1,
+            inout(zmm_reg) * e2,
+            inout(zmm_reg) * e3,
+            inout(zmm_reg) * o0,
+            inout(zmm_reg) * o1,
+            inout(zmm_reg) * o2,
+            inout(zmm_reg) * o3,
+            inout(zmm_reg) * s0,
+            inout(zmm_reg) * s1,
+            inout(zmm_reg) * s2,
+            inout(zmm_reg) * s3,
+            options(pure, nomem, nostack, preserves_flags)
+        );
     }
 }

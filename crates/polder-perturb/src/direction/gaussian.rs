@@ -69,18 +69,19 @@ pub(super) fn element(seed: Seed, key: ParamKey, index: u64) -> f32 {
 /// [`from_word`] on four vectors of words in step, while the generator makes the next ones.
 ///
 /// The chain of one number's operations is long, and so is the generator's; side by side they fill the waits of each
-/// other, which a processor does not find out by itself (its window is about one tile).
+/// other, which a processor does not find out by itself (its window is half a tile), and which a compiler undoes where
+/// nothing pins it: 0.69 ns a number in place of 0.79 on a Zen 4 with AVX-512.
 #[inline(always)]
 pub(super) fn from_words<L: Lanes>(s: L, words: [L::Words; 4], next: &mut Rounds<L>) -> [L::Floats; 4] {
     let (scale, half) = (s.float(f32::from_bits(0x3000_0000)), s.float(f32::from_bits(0x2f80_0000)));
     let (one, two, third) = (s.float(1.0), s.float(2.0), s.word(TWO_THIRDS));
     let m = four!(i => s.signed_float(s.and(words[i], s.word(0x7fff_ffff))));
-    let t = four!(i => s.fma(m[i], scale, half));
-    next.round(s);
+    let mut t = four!(i => s.fma(m[i], scale, half));
+    next.round_beside(s, &mut t);
     let v = four!(i => s.words(s.mul(t[i], s.sub(two, t[i]))));
     let e = four!(i => s.and(s.minus(v[i], third), s.word(EXPONENT)));
-    next.round(s);
-    let f = four!(i => s.sub(s.floats(s.minus(v[i], e[i])), one));
+    let mut f = four!(i => s.sub(s.floats(s.minus(v[i], e[i])), one));
+    next.round_beside(s, &mut f);
     let log = horners(s, &LN, f, next, 3);
     let l = four!(i => s.fma(s.signed_float(e[i]), s.float(MINUS_LN2), log[i]));
     let mut ratio = horners(s, &CENTRAL, l, next, 3);
@@ -104,7 +105,7 @@ fn horners<L: Lanes, const N: usize>(
         let c = s.float(c);
         sum = four!(i => s.fma(sum[i], at[i], c));
         if step % 2 == 0 && step / 2 < rounds {
-            next.round(s);
+            next.round_beside(s, &mut sum);
         }
     }
     sum

@@ -193,18 +193,27 @@ impl Work for Bits<'_> {
         let mut at = start;
         while !out.is_empty() {
             let words = sixteen(s, Domain::Rounding, seed, key, at / bits::TILE as u64);
-            // On little-endian machines the words lie as they should and this is a copy.
-            let mut tile = [[0u16; 2]; bits::TILE / 2];
-            for (pair, word) in tile.iter_mut().zip(words.as_flattened()) {
-                *pair = [*word as u16, (*word >> 16) as u16];
-            }
             let within = (at % bits::TILE as u64) as usize;
             let take = (bits::TILE - within).min(out.len());
             let (now, rest) = out.split_at_mut(take);
-            now.copy_from_slice(&tile.as_flattened()[within..within + take]);
+            if let Ok(whole) = now.try_into() {
+                halves(&words, whole);
+            } else {
+                let mut tile = [0; bits::TILE];
+                halves(&words, &mut tile);
+                now.copy_from_slice(&tile[within..within + take]);
+            }
             out = rest;
             at = at.wrapping_add(take as u64);
         }
+    }
+}
+
+/// The lower and the upper half of every word; a mere copy on little-endian machines.
+#[inline(always)]
+fn halves(words: &[[u32; 16]; 4], out: &mut [u16; bits::TILE]) {
+    for (pair, word) in out.as_chunks_mut().0.iter_mut().zip(words.as_flattened()) {
+        *pair = [*word as u16, (*word >> 16) as u16];
     }
 }
 

@@ -60,6 +60,10 @@ pub(super) trait Lanes: Copy {
     /// `a` with its sign flipped in lane `i` where bit `i` of `bits` is set.
     fn flip(self, a: Self::Floats, bits: u32) -> Self::Floats;
 
+    /// Does nothing, but no value here is made on its other side: compilers keep the order of the text.
+    #[inline(always)]
+    fn pin(self, _even: &mut [Self::Wide; 4], _odd: &mut [Self::Wide; 4], _sums: &mut [Self::Floats; 4]) {}
+
     /// Reads `N` numbers.
     ///
     /// # Safety

@@ -65,6 +65,13 @@ impl<L: Lanes> Rounds<L> {
         }
     }
 
+    /// One more round, made where it stands among the making of others' sums.
+    #[inline(always)]
+    pub(super) fn round_beside(&mut self, s: L, sums: &mut [L::Floats; 4]) {
+        self.round(s);
+        s.pin(&mut self.even, &mut self.odd, sums);
+    }
+
     /// One more round; eight are to follow the start.
     #[inline(always)]
     pub(super) fn round(&mut self, s: L) {

@@ -8,6 +8,8 @@ use super::lanes::Lanes;
 pub(super) enum Then<'a, const K: usize> {
     /// They are what is wanted.
     Fill,
+    /// Each output becomes its coefficient times them, plus 0.
+    Scale([f32; K]),
     /// Each output gets them added, times its coefficient.
     Add([f32; K]),
     /// Each output becomes this base plus its coefficient times them; as many elements as an output has.
@@ -24,6 +26,8 @@ pub(super) trait Finish<L: Lanes, const K: usize>: Copy {
 #[derive(Clone, Copy)]
 struct Filled;
 #[derive(Clone, Copy)]
+struct Scaled<const K: usize>([f32; K]);
+#[derive(Clone, Copy)]
 struct Added<const K: usize>([f32; K]);
 #[derive(Clone, Copy)]
 struct Shifted<const K: usize>([f32; K]);
@@ -34,6 +38,16 @@ impl<L: Lanes, const K: usize> Finish<L, K> for Filled {
         for at in at {
             // SAFETY: the caller's promise.
             unsafe { s.store(at, u) };
+        }
+    }
+}
+
+impl<L: Lanes, const K: usize> Finish<L, K> for Scaled<K> {
+    #[inline(always)]
+    unsafe fn finish(self, s: L, u: L::Floats, _: *const f32, at: [*mut f32; K]) {
+        for (at, coeff) in at.into_iter().zip(self.0) {
+            // SAFETY: the caller's promise.
+            unsafe { s.store(at, s.fma(s.float(coeff), u, s.float(0.0))) };
         }
     }
 }
@@ -79,6 +93,7 @@ pub(super) fn units<L: Lanes, const K: usize, const U: usize>(
 ) {
     match then {
         Then::Fill => each_unit(s, start, Filled, &[], outs, work),
+        Then::Scale(coeffs) => each_unit(s, start, Scaled(coeffs), &[], outs, work),
         Then::Add(coeffs) => each_unit(s, start, Added(coeffs), &[], outs, work),
         Then::Shift(base, coeffs) => each_unit(s, start, Shifted(coeffs), base, outs, work),
     }

@@ -4,6 +4,7 @@ use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
 use crate::cpu::level::{at_each_level, level};
+use crate::cpu::view::widen_bf16;
 use crate::rounding;
 
 /// A 16-bit storage type. Slices of one call have the same length.
@@ -37,14 +38,6 @@ impl Narrow for f16 {
     }
     fn stochastic(x: &[f32], random: &[u16], out: &mut [Self]) {
         stochastic_f16(level(), x, random, out);
-    }
-}
-
-at_each_level! {
-    fn widen_bf16(x: &[bf16], out: &mut [f32]) {
-        for (out, x) in out.iter_mut().zip(x) {
-            *out = f32::from_bits(u32::from(x.to_bits()) << 16);
-        }
     }
 }
 

@@ -209,10 +209,14 @@ fn objective<'a>(
 }
 
 /// Sets how many threads compute, for the whole process; the first call holds.
+///
+/// The caller's thread is one of several: else it would sleep through each of a pass's some hundred parallel loops and be
+/// woken after it. One thread alone is another than the caller's, so that callers on other threads never wait for it.
 pub fn set_threads(threads: Option<usize>) {
     let threads = threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
     // A pool that is there already was set up by an earlier run in this process; results don't depend on it.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    let _ = if threads > 1 { pool.use_current_thread().build_global() } else { pool.build_global() };
 }
 
 /// Two observers, told in order.

@@ -55,6 +55,8 @@ fn adding_and_shifting_are_one_fused_operation_an_element() {
             for (start, len) in [(0u64, 3000usize), (13, 2999), (1000, 1), (64, 64), (128, 130)] {
                 let mut added = before[..len].to_vec();
                 add_at(level, law, seed, key, start, 1e-3, &mut added);
+                let mut scaled = vec![7f32; len];
+                scale_at(level, law, seed, key, start, 1e-3, &mut scaled);
                 let (mut one, mut a, mut b) = (vec![7f32; len], vec![7f32; len], vec![7f32; len]);
                 let base = &before[..len];
                 shift_at(level, law, seed, key, start, base, [1e-3], [&mut one]);
@@ -63,6 +65,7 @@ fn adding_and_shifting_are_one_fused_operation_an_element() {
                     let u = element(law, seed, key, start + i as u64);
                     let wanted = 1e-3f32.mul_add(u, before[i]).to_bits();
                     assert_eq!([added[i], one[i], a[i]].map(f32::to_bits), [wanted; 3]);
+                    assert_eq!(scaled[i].to_bits(), 1e-3f32.mul_add(u, 0.0).to_bits());
                     assert_eq!(b[i].to_bits(), (-0.7f32).mul_add(u, before[i]).to_bits());
                 }
             }
