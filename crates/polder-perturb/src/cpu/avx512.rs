@@ -49,8 +49,10 @@ pub(super) unsafe fn numbers(block: Block, panels: usize) {
 /// As [`numbers`], and AVX512-BF16.
 #[target_feature(enable = "avx512f,avx512bf16")]
 pub(super) unsafe fn pairs(block: Block, panels: usize) {
-    // SAFETY: the caller's promise; vectors of numbers and of pairs have the same size.
-    unsafe { group(block, panels, |sum, w, x| _mm512_dpbf16_ps(sum, std::mem::transmute(w), std::mem::transmute(x))) }
+    // SAFETY: vectors of numbers and of pairs have the same size.
+    let pair = |x: __m512| unsafe { std::mem::transmute::<__m512, __m512bh>(x) };
+    // SAFETY: the caller's promise.
+    unsafe { group(block, panels, |sum, w, x| _mm512_dpbf16_ps(sum, pair(w), pair(x))) }
 }
 
 /// # Safety
@@ -82,27 +84,27 @@ unsafe fn sums<const R: usize, const P: usize>(block: Block, dot: impl Fn(__m512
     unsafe {
         let mut sums = [[_mm512_setzero_ps(); P]; R];
         if more {
-            for g in 0..R {
-                for p in 0..P {
-                    sums[g][p] = _mm512_loadu_ps(tile.add(p * t_stride + g * PANEL));
+            for (g, sums) in sums.iter_mut().enumerate() {
+                for (p, sum) in sums.iter_mut().enumerate() {
+                    *sum = _mm512_loadu_ps(tile.add(p * t_stride + g * PANEL));
                 }
             }
         }
         for k in 0..depth {
             let mut columns = [_mm512_setzero_ps(); P];
-            for p in 0..P {
-                columns[p] = _mm512_loadu_ps(x.add(p * x_stride + k * PANEL));
+            for (p, column) in columns.iter_mut().enumerate() {
+                *column = _mm512_loadu_ps(x.add(p * x_stride + k * PANEL));
             }
-            for g in 0..R {
+            for (g, sums) in sums.iter_mut().enumerate() {
                 let w = _mm512_set1_ps(*s.add(g * STRIDE + k));
-                for p in 0..P {
-                    sums[g][p] = dot(sums[g][p], w, columns[p]);
+                for (sum, column) in sums.iter_mut().zip(columns) {
+                    *sum = dot(*sum, w, column);
                 }
             }
         }
-        for g in 0..R {
-            for p in 0..P {
-                _mm512_storeu_ps(tile.add(p * t_stride + g * PANEL), sums[g][p]);
+        for (g, sums) in sums.iter().enumerate() {
+            for (p, sum) in sums.iter().enumerate() {
+                _mm512_storeu_ps(tile.add(p * t_stride + g * PANEL), *sum);
             }
         }
     }
