@@ -28,11 +28,6 @@ pub(super) struct Block {
     pub(super) t_stride: usize,
 }
 
-/// How many panels are multiplied at once where so many are left.
-pub(super) fn at_once(left: usize) -> usize {
-    if left == 3 { 3 } else { left.min(2) }
-}
-
 /// Multiplies numbers of f32.
 ///
 /// # Safety

@@ -54,7 +54,7 @@ pub(super) fn multiply(level: Level, x: Columns<'_>, s: &[f32], groups: usize, m
     assert!(count == 0 || tiles.data.len() >= (count - 1) * tiles.stride + groups * GROUP * PANEL);
     let mut panel = 0;
     while panel < count {
-        let at_once = at_once(level, count - panel);
+        let at_once = at_once(level == Level::Avx512, count - panel);
         for from in (0..depth).step_by(SLICE) {
             let slice = (depth - from).min(SLICE);
             let more = more || from > 0;
@@ -98,14 +98,14 @@ pub(super) fn multiply(level: Level, x: Columns<'_>, s: &[f32], groups: usize, m
     }
 }
 
-/// Panels that go through the groups together where so many are left.
-fn at_once(level: Level, left: usize) -> usize {
-    #[cfg(target_arch = "x86_64")]
-    if level == Level::Avx512 {
-        return avx512::at_once(left);
+/// Panels that go through the groups together where so many are left: several only in vectors of 512 bits, which would wait
+/// for their broadcasts with one alone.
+pub(super) fn at_once(wide: bool, left: usize) -> usize {
+    match (wide, left) {
+        (true, 3) => 3,
+        (true, left) => left.min(2),
+        (false, _) => 1,
     }
-    let _ = (level, left);
-    1
 }
 
 /// The same of one panel and one group in plain Rust, four weight rows at a time.

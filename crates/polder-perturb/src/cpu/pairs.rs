@@ -9,7 +9,7 @@
 
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::avx512;
-use crate::cpu::kernel::{Columns, GROUP, PANEL, STRIDE, Tiles};
+use crate::cpu::kernel::{Columns, GROUP, PANEL, STRIDE, Tiles, at_once};
 
 /// Whether this machine has AVX512-BF16.
 pub(super) fn native() -> bool {
@@ -59,16 +59,6 @@ pub(super) fn multiply(x: Columns<'_>, s: &[f32], groups: usize, more: bool, til
         }
         panel += at_once;
     }
-}
-
-/// Panels that go through the groups together where so many are left.
-fn at_once(native: bool, left: usize) -> usize {
-    #[cfg(target_arch = "x86_64")]
-    if native {
-        return avx512::at_once(left);
-    }
-    let _ = (native, left);
-    1
 }
 
 /// What the instruction does, for machines without it.
