@@ -48,7 +48,8 @@ impl Tokens {
         self.append(ids, Span::default())
     }
 
-    /// Appends a branch of the sequence whose rows are all of `prefix`, and gives its own rows; it may be a branch itself.
+    /// Appends a branch of a sequence that begins with the rows of `prefix`, and gives its own rows; the branch comes after
+    /// these, and whatever that sequence, which may be a branch itself, comes after.
     pub fn push_branch(&mut self, ids: &[u32], prefix: Span) -> Span {
         self.append(ids, prefix)
     }

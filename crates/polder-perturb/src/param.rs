@@ -70,6 +70,8 @@ impl Param {
 pub struct ParamSet {
     params: Vec<Param>,
     names: HashMap<String, Site>,
+    /// Where readers compute, if it is not where the weights lie.
+    computes: Option<Device>,
 }
 
 impl ParamSet {
@@ -201,7 +203,7 @@ impl ParamSet {
             let (name, tensor) = (param.name.clone(), make(param)?);
             Ok(Param { name, tensor, carried: None, ..*param })
         };
-        Ok(Self { params: self.params.iter().map(one).collect::<Result<_>>()?, names: self.names.clone() })
+        Ok(Self { params: self.params.iter().map(one).collect::<Result<_>>()?, names: self.names.clone(), computes: self.computes.clone() })
     }
 
     /// The length `‖u(law, seed)‖` of a direction over the trainable weights; `√d` for Rademacher directions.
@@ -231,9 +233,29 @@ impl ParamSet {
         self.params.iter().map(Param::bytes).sum()
     }
 
-    /// The device of the weights; the CPU where there are none.
+    /// Leaves the weights in the computer's memory, where updates change them, and lets readers compute on `device`: what
+    /// is read is sent there matrix by matrix and kept no longer than its product takes. Nothing is ever sent back.
+    ///
+    /// # Errors
+    /// Weights that lie elsewhere.
+    pub fn offload(&mut self, device: &Device) -> Result<()> {
+        if let Some(param) = self.params.iter().find(|p| !p.tensor.device().is_cpu()) {
+            let what = format!("offloading of `{}`, which does not lie in the computer's memory,", param.name);
+            return Err(Error::Device { what, device: "gpu", hint: "load the weights on the CPU" });
+        }
+        self.computes = Some(device.clone());
+        Ok(())
+    }
+
+    /// Whether weights lie in the computer's memory and are sent to the device where readers compute.
+    pub fn offloaded(&self) -> bool {
+        self.computes.is_some()
+    }
+
+    /// The device where readers compute: that of the weights unless they are offloaded; the CPU where there are none.
     pub fn device(&self) -> Device {
-        self.params.first().map_or(Device::Cpu, |p| p.tensor.device().clone())
+        let lies = || self.params.first().map_or(Device::Cpu, |p| p.tensor.device().clone());
+        self.computes.clone().unwrap_or_else(lies)
     }
 
     /// The largest parameter, which stands for all in what is said of their storage (norms may be kept wider).

@@ -55,7 +55,7 @@ impl<'a> PlainReader<'a> {
     /// The whole parameter at point `p`, in the type of activations.
     fn weight(&self, p: usize, site: Site) -> Result<Tensor> {
         let param = self.params.get(site);
-        let weight = param.joined()?.to_dtype(self.dtype)?;
+        let weight = param.joined()?.to_device(&self.device)?.to_dtype(self.dtype)?;
         match self.shift(p, param, 0, param.tensor.elem_count())? {
             None => Ok(weight),
             Some(shift) => Ok(weight.add(&self.tensor(shift, weight.dims())?)?),
@@ -120,7 +120,7 @@ impl Reader for PlainReader<'_> {
             param.tensor.dims2().map_err(|_| shape(&param.name, &param.tensor, "[rows, width]".into()))?;
         check_indices("row", ids, len)?;
         let index = Tensor::from_slice(ids, ids.len(), &self.device)?;
-        let looked_up = param.joined()?.index_select(&index, 0)?.to_dtype(self.dtype)?;
+        let looked_up = param.joined()?.to_device(&self.device)?.index_select(&index, 0)?.to_dtype(self.dtype)?;
         let mut parts = Vec::with_capacity(self.points.count());
         for p in 0..self.points.count() {
             let mut shifts = Vec::with_capacity(ids.len() * width);

@@ -20,34 +20,35 @@ pub struct Span {
     pub len: usize,
 }
 
-/// One packed sequence: its own rows, and the rows of the sequence that it continues, if any.
+/// One packed sequence: its own rows, and the leading rows of the sequence that it continues, if any.
 ///
 /// A branch (an option after a shared prompt) attends to all that it continues and causally to itself. Branches may have
-/// branches.
+/// branches, and leave a sequence anywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sequence {
     /// The rows of this sequence.
     pub rows: Span,
-    /// All rows of an earlier sequence, which comes before this one; of length 0 where there is none.
+    /// The leading rows of an earlier sequence, which come before this one; of length 0 where there are none.
     pub prefix: Span,
 }
 
 /// The rows that each sequence attends to before its own: those of the sequences that it continues, outermost first.
 ///
 /// # Errors
-/// A prefix that is not the rows of an earlier sequence.
+/// A prefix that is not the leading rows of an earlier sequence.
 pub fn lineages(sequences: &[Sequence]) -> Result<Vec<Vec<Span>>> {
     let mut by_start: HashMap<usize, usize> = HashMap::new();
     let mut lineages: Vec<Vec<Span>> = Vec::with_capacity(sequences.len());
     for (i, sequence) in sequences.iter().enumerate() {
         let mut lineage = Vec::new();
         if sequence.prefix.len > 0 {
-            let parent = by_start.get(&sequence.prefix.start).filter(|j| sequences[**j].rows == sequence.prefix);
+            let holds = |j: &&usize| sequence.prefix.len <= sequences[**j].rows.len;
+            let parent = by_start.get(&sequence.prefix.start).filter(holds);
             let Some(parent) = parent else {
                 return Err(Error::Shape {
                     what: "a sequence's prefix".to_owned(),
                     found: vec![sequence.prefix.start, sequence.prefix.len],
-                    expected: "[start, length] of an earlier sequence".to_owned(),
+                    expected: "[start, length] of leading rows of an earlier sequence".to_owned(),
                 });
             };
             lineage.clone_from(&lineages[*parent]);

@@ -350,11 +350,17 @@ fn sequences_that_overlap_or_leave_rows_out_are_refused() {
     for sequences in [vec![span(0, 8), span(0, 8)], vec![span(0, 5), span(4, 4)], vec![span(1, 7)], vec![span(0, 9)]] {
         assert!(refused(&sequences, None), "{sequences:?}");
     }
-    // What it continues is no sequence, a part of one, or one that comes later.
+    // What it continues is no sequence, itself, or one that comes later.
     let prefixes = [(usize::MAX, 2), (0, 3), (4, 4)].map(|(start, len)| Span { start, len });
     for prefix in prefixes {
         let first = Sequence { rows: Span { start: 0, len: 4 }, prefix };
         assert!(refused(&[first, span(4, 4)], None), "{prefix:?}");
+    }
+    // A branch leaves a sequence anywhere from its first row to its last, and nowhere else.
+    for (prefix, refusal) in [((0, 1), false), ((0, 3), false), ((0, 4), false), ((0, 5), true), ((1, 3), true)] {
+        let prefix = Span { start: prefix.0, len: prefix.1 };
+        let branch = Sequence { rows: Span { start: 4, len: 4 }, prefix };
+        assert_eq!(refused(&[span(0, 4), branch], None), refusal, "{prefix:?}");
     }
     let stem = KeysValues { keys: numbers(1, &[3, 16], 1.0), values: numbers(1, &[2, 16], 1.0) };
     assert!(refused(&[span(0, 8)], Some(&stem)), "a stem of unequal parts");

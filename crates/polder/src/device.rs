@@ -19,6 +19,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Mutex;
 
+use polder_perturb::ParamSet;
 use serde::{Deserialize, Serialize};
 
 pub use cards::{CARDS, Card};
@@ -268,6 +269,39 @@ pub fn check_weights(device: &candle_core::Device, weights: u64) -> Result<(), D
     match Kind::of(device) {
         Kind::Cpu => Ok(()),
         _ => check_room(&title(device), room(device), weights),
+    }
+}
+
+/// Where a model is read, and where its weights lie.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The device that computes.
+    pub device: candle_core::Device,
+    /// Whether the weights stay in the computer's memory and are sent to a GPU matrix by matrix; of no effect on the CPU.
+    pub offload: bool,
+}
+
+impl Place {
+    /// The device on which the weights lie.
+    pub fn weights(&self) -> candle_core::Device {
+        if self.offload { candle_core::Device::Cpu } else { self.device.clone() }
+    }
+
+    /// Leaves loaded weights where they are, if they are to be offloaded, and lets them be read on the device.
+    ///
+    /// # Errors
+    /// Weights that lie elsewhere than [`Place::weights`].
+    pub fn offload(&self, params: &mut ParamSet) -> Result<()> {
+        if self.offload && !self.device.is_cpu() {
+            params.offload(&self.device)?;
+        }
+        Ok(())
+    }
+}
+
+impl From<&candle_core::Device> for Place {
+    fn from(device: &candle_core::Device) -> Self {
+        Self { device: device.clone(), offload: false }
     }
 }
 

@@ -8,12 +8,13 @@ use polder_perturb::{Arithmetic, Next, ParamSet, Points, Reader, materialise};
 use serde::Serialize;
 
 use crate::error::Result;
+use crate::packing::Packed;
 use crate::timed::{Clock, Timed};
 
 /// What forward passes cost so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Counts {
-    /// Sequences that were run, once for each point; a shared prompt and its branches are one.
+    /// Sequences that were run, once for each point; an example with all its options is one.
     pub sequences: u64,
     /// Token rows that were run, once for each point.
     pub tokens: u64,
@@ -92,16 +93,20 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// A token or position outside of the model's tables; a failing tensor operation.
     pub fn log_probs(&self, points: &Points, tokens: &Tokens) -> Result<Vec<f64>> {
-        self.log_probs_after(points, None, tokens)
+        let whole = tokens.sequences.iter().filter(|s| s.prefix.len == 0).count();
+        self.wanted(points, None, tokens, whole)
     }
 
-    /// The same for tokens that follow a stem, which was made at the same points.
+    /// The same of packed examples, after the stem that they follow, which was made at the same points.
     ///
     /// # Errors
     /// As [`Engine::log_probs`]; another stem than the tokens follow.
-    pub fn log_probs_after(&self, points: &Points, stem: Option<&Stem>, tokens: &Tokens) -> Result<Vec<f64>> {
-        let whole = tokens.sequences.iter().filter(|s| s.prefix.len == 0).count();
-        self.count(points, whole, tokens.rows());
+    pub fn log_probs_of(&self, points: &Points, stem: Option<&Stem>, packed: &Packed) -> Result<Vec<f64>> {
+        self.wanted(points, stem, &packed.tokens, packed.spans.len())
+    }
+
+    fn wanted(&self, points: &Points, stem: Option<&Stem>, tokens: &Tokens, sequences: usize) -> Result<Vec<f64>> {
+        self.count(points, sequences, tokens.rows());
         let log_probs = self.read(points, |reader| self.model.log_probs_after(reader, stem, tokens))?;
         // Not rounded to f32: that alone would move a projected gradient at λ = 1e-3 by some 1e-4.
         Ok(log_probs.to_dtype(DType::F64)?.to_vec1()?)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use polder_models::{ChatSource, LanguageModel, Loaded, StorageType, build, expected_tensors, inspect, load};
 use polder_tasks::{BosPolicy, ChatTemplate, Encoder};
 
-use crate::device::check_weights;
+use crate::device::{Place, check_weights};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::hub;
@@ -103,7 +103,9 @@ impl Model {
     ///
     /// # Errors
     /// Files that can't be read as a model; an address that can't be fetched; a GPU without room for the weights.
-    pub fn load(path: &Path, storage: StorageType, device: &candle_core::Device) -> Result<Self> {
+    pub fn load(path: &Path, storage: StorageType, place: impl Into<Place>) -> Result<Self> {
+        let place: Place = place.into();
+        let device = &place.weights();
         let fetched = hub::address(path).map(|_| find(path)).transpose()?.map(|found| found.path);
         let path = fetched.as_deref().unwrap_or(path);
         if !device.is_cpu() {
@@ -111,7 +113,8 @@ impl Model {
             let weights: usize = weights.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
             check_weights(device, weights as u64 * storage.bytes() as u64)?;
         }
-        let loaded = load(path, storage, device)?;
+        let mut loaded = load(path, storage, device)?;
+        place.offload(&mut loaded.params)?;
         let net = build(&loaded.config, &loaded.params)?;
         Ok(Self { loaded, net })
     }

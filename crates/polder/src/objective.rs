@@ -11,7 +11,7 @@ use crate::answering::{Answering, not_here};
 use crate::batching::Batching;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::packing::{Common, Packed};
+use crate::packing::Packed;
 use crate::scoring::{OptionScore, example_loss, loss};
 
 /// How a training pass is laid out; no bit of a loss depends on it.
@@ -82,11 +82,11 @@ impl<'a> PromptLoss<'a> {
     fn pass(&self, examples: &[&'a EncodedExample], points: &Points) -> Result<(Vec<Vec<f64>>, Vec<f64>)> {
         self.check_stop()?;
         let options: Vec<_> = examples.iter().map(|example| options_of(self.kind, example)).collect::<Result<_>>()?;
-        let mut packed = Packed::with(&Common::of_options(&options));
+        let mut packed = Packed::default();
         for options in &options {
             packed.push(options)?;
         }
-        let log_probs = self.engine.log_probs(points, &packed.tokens)?;
+        let log_probs = self.engine.log_probs_of(points, None, &packed)?;
         let mut weights = Vec::new();
         let mut losses = Vec::new();
         for at_point in log_probs.chunks_exact(packed.tokens.wanted.len().max(1)) {

@@ -9,9 +9,8 @@ use polder_tasks::{EncodedExample, EncodedOption};
 
 use crate::error::{Error, Result};
 
-/// What all options of a set of examples begin with, as far as none of it is scored.
-///
-/// It is run once for a pass, or once for all passes over the same weights.
+/// What all options of a set of examples begin with, as far as none of it is scored: run once for all passes over the same
+/// weights.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Common {
     ids: Vec<u32>,
@@ -23,16 +22,12 @@ impl Common {
 
     /// What all options of these examples begin with; nothing where that is too short to be worth it.
     pub fn of<'a>(examples: impl IntoIterator<Item = &'a EncodedExample>) -> Self {
-        Self::of_options(&examples.into_iter().map(all_options).collect::<Vec<_>>())
-    }
-
-    /// The same of some options of each example.
-    pub fn of_options(examples: &[Vec<&EncodedOption>]) -> Self {
-        let options: Vec<&EncodedOption> = examples.iter().flatten().copied().collect();
+        let mut count = 0;
+        let options: Vec<&EncodedOption> = examples.into_iter().inspect(|_| count += 1).flat_map(|e| &e.options).collect();
         // Each option keeps a token of its own, so that there is a row to follow the beginning.
         let own = options.iter().map(|o| o.ids.len().saturating_sub(o.scored + 1)).min().unwrap_or(0);
         let len = shared_len(&options).min(own);
-        let worth = examples.len() > 1 && len >= Self::SHORTEST;
+        let worth = count > 1 && len >= Self::SHORTEST;
         Self { ids: options.first().filter(|_| worth).map_or_else(Vec::new, |o| o.ids[..len].to_vec()) }
     }
 
@@ -64,28 +59,24 @@ pub(crate) fn alike_examples(examples: &[EncodedExample]) -> (Vec<usize>, Vec<us
 }
 
 /// Examples of one forward pass, and where each option's log-probabilities lie in its answer.
+///
+/// Sequences that begin alike share the rows of their beginning, whether they are options of one example or of several:
+/// a pass runs each token once after the same tokens. By row invariance this changes no bit.
 #[derive(Debug, Clone, Default)]
 pub struct Packed {
     /// What the model is given.
     pub tokens: Tokens,
     /// `spans[example][option]`: the wanted numbers of that option, in the order of its scored tokens.
     pub spans: Vec<Vec<Range<usize>>>,
-    /// Tokens that every option begins with and that are not packed with it.
+    /// Tokens that every option begins with and that have been run before.
     skip: usize,
-    /// The rows of these tokens, where they are run in this pass.
-    common: Span,
+    /// The row of a token after a row, or after none.
+    next: HashMap<(Option<usize>, u32), usize>,
+    /// The first row of each row's sequence.
+    firsts: Vec<usize>,
 }
 
 impl Packed {
-    /// A pass over examples that all begin with `common`, which is its first sequence.
-    pub fn with(common: &Common) -> Self {
-        let mut packed = Self { skip: common.ids.len(), ..Self::default() };
-        if packed.skip > 0 {
-            packed.common = packed.tokens.push(&common.ids);
-        }
-        packed
-    }
-
     /// A pass over examples that all begin with `common`, which has been run before.
     pub fn after(common: &Common) -> Self {
         let skip = common.ids.len();
@@ -94,9 +85,8 @@ impl Packed {
 
     /// Appends an example with the given options.
     ///
-    /// The longest common beginning of the options, as far as nothing of it is scored, becomes one sequence; what is
-    /// left of each option is a branch of it. The last token of an option predicts nothing and is left out, so options
-    /// of one token after a common prompt are one sequence in all.
+    /// Of each option, what some sequence of the pass begins with is there; the rest becomes a branch. The last token of
+    /// an option predicts nothing and is left out, so options of one token after a common prompt are one sequence in all.
     ///
     /// # Errors
     /// An option whose scored tokens are all it has (nothing precedes them), or that has none.
@@ -106,61 +96,75 @@ impl Packed {
                 return Err(Error::NothingPredicts { option: index, scored: option.scored, tokens: option.ids.len() });
             }
         }
-        let (shared, skip) = (shared_len(options), self.skip);
-        let spans = match options {
-            [] => Vec::new(),
-            _ if shared <= skip || options.len() == 1 => options.iter().map(|option| self.alone(option)).collect(),
-            [first, ..] => {
-                let prefix = self.tokens.push_branch(&first.ids[skip..shared], self.common);
-                let branch = |option: &&EncodedOption| {
-                    let own = &option.ids[shared..option.ids.len() - 1];
-                    let start = if own.is_empty() { 0 } else { self.tokens.push_branch(own, prefix).start };
-                    self.want(option, |at| if at < shared { prefix.start + at - skip } else { start + at - shared })
-                };
-                options.iter().map(branch).collect()
-            }
-        };
+        let spans = options.iter().map(|option| self.option(option)).collect();
         self.spans.push(spans);
         Ok(())
     }
 
-    /// An option that shares nothing: one sequence.
-    fn alone(&mut self, option: &EncodedOption) -> Range<usize> {
-        let skip = self.skip;
-        let rows = self.tokens.push_branch(&option.ids[skip..option.ids.len() - 1], self.common);
-        self.want(option, |at| rows.start + at - skip)
+    /// The rows by which an example would lengthen the pass.
+    pub fn growth(&self, options: &[&EncodedOption]) -> usize {
+        let own: Vec<&[u32]> = options.iter().map(|option| self.own(option)).collect();
+        let new = |(i, ids): (usize, &&[u32])| {
+            let among = own[..i].iter().map(|other| same(ids, other)).max().unwrap_or(0);
+            ids.len() - among.max(self.known(ids).len())
+        };
+        own.iter().enumerate().map(new).sum()
     }
 
-    /// Asks for the scored tokens of an option; `row` says where its token number `at` lies.
-    fn want(&mut self, option: &EncodedOption, row: impl Fn(usize) -> usize) -> Range<usize> {
+    /// The tokens of an option that are rows: without those run before, and without the last.
+    fn own<'a>(&self, option: &'a EncodedOption) -> &'a [u32] {
+        option.ids.get(self.skip..option.ids.len().saturating_sub(1)).unwrap_or_default()
+    }
+
+    /// The rows of the tokens that the pass holds already, as far as it holds them.
+    fn known(&self, ids: &[u32]) -> Vec<usize> {
+        let mut rows: Vec<usize> = Vec::with_capacity(ids.len());
+        while let Some(row) = ids.get(rows.len()).and_then(|id| self.next.get(&(rows.last().copied(), *id))) {
+            rows.push(*row);
+        }
+        rows
+    }
+
+    /// Packs an option and asks for its scored tokens.
+    fn option(&mut self, option: &EncodedOption) -> Range<usize> {
+        let ids = self.own(option);
+        let mut rows = self.known(ids);
+        let rest = &ids[rows.len()..];
+        if !rest.is_empty() {
+            let prefix = rows.last().map_or_else(Span::default, |row| {
+                let start = self.firsts[*row];
+                Span { start, len: row + 1 - start }
+            });
+            let span = self.tokens.push_branch(rest, prefix);
+            self.firsts.resize(span.start + span.len, span.start);
+            for (row, id) in (span.start..).zip(rest) {
+                self.next.insert((rows.last().copied(), *id), row);
+                rows.push(row);
+            }
+        }
         let first = self.tokens.wanted.len();
         for at in option.ids.len() - option.scored..option.ids.len() {
-            self.tokens.want(row(at - 1), option.ids[at]);
+            self.tokens.want(rows[at - 1 - self.skip], option.ids[at]);
         }
         first..self.tokens.wanted.len()
     }
+}
+
+/// How many leading tokens are the same.
+fn same(a: &[u32], b: &[u32]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
 /// How many leading tokens all options share and none of them scores.
 fn shared_len(options: &[&EncodedOption]) -> usize {
     let Some((first, rest)) = options.split_first() else { return 0 };
     let unscored = options.iter().map(|o| o.ids.len().saturating_sub(o.scored)).min().unwrap_or(0);
-    rest.iter()
-        .fold(unscored, |len, option| first.ids[..len].iter().zip(&option.ids).take_while(|(a, b)| a == b).count())
+    rest.iter().fold(unscored, |len, option| same(&first.ids[..len], &option.ids))
 }
 
 /// The rows that an example takes in a pass, at most.
 pub fn rows_of(options: &[&EncodedOption]) -> usize {
-    if options.iter().any(|o| o.scored == 0 || o.scored >= o.ids.len()) {
-        return 0;
-    }
-    match options {
-        [only] => only.ids.len() - 1,
-        _ => {
-            let shared = shared_len(options);
-            shared + options.iter().map(|o| o.ids.len() - 1 - shared).sum::<usize>()
-        }
-    }
+    Packed::default().growth(options)
 }
 
 /// All options of an example.
@@ -189,6 +193,16 @@ mod tests {
         assert_eq!(tokens.positions[own.start] as usize, ids.len());
         ids.extend(&tokens.ids[own.start..=row]);
         ids
+    }
+
+    /// Packs all cases; each makes the pass as much longer as was said before.
+    fn fill(packed: &mut Packed, cases: &[Vec<EncodedOption>]) {
+        for options in cases {
+            let options: Vec<_> = options.iter().collect();
+            let expected = packed.tokens.rows() + packed.growth(&options);
+            packed.push(&options).unwrap();
+            assert_eq!(packed.tokens.rows(), expected);
+        }
     }
 
     /// Checks that every scored token of `cases` is asked for after all that precedes it, in order.
@@ -226,15 +240,11 @@ mod tests {
         let examples: Vec<EncodedExample> = cases.iter().map(example).collect();
         let common = Common::of(&examples);
         assert_eq!(common.ids(), stem);
-        let mut rows = Vec::new();
-        for mut packed in [Packed::with(&common), Packed::after(&common)] {
-            for options in &cases {
-                packed.push(&options.iter().collect::<Vec<_>>()).unwrap();
-            }
+        for (mut packed, rows) in [(Packed::default(), 10 + 7), (Packed::after(&common), 7)] {
+            fill(&mut packed, &cases);
             check(&packed, &stem, &cases);
-            rows.push(packed.tokens.rows());
+            assert_eq!(packed.tokens.rows(), rows);
         }
-        assert_eq!(rows, [10 + 8, 8]);
         assert_eq!(Common::of(&examples[..1]), Common::default(), "one example shares with none");
         // Where an option is only what it scores after the beginning, a token of the beginning stays with it.
         let tight = [example(&vec![after(&[7], 1)]), example(&vec![after(&[8], 1)])];
@@ -255,12 +265,31 @@ mod tests {
             vec![option(&[1, 2, 3], 2), option(&[1, 2, 3], 2)],
         ];
         let mut packed = Packed::default();
-        for options in &cases {
-            packed.push(&options.iter().collect::<Vec<_>>()).unwrap();
-        }
+        fill(&mut packed, &cases);
         check(&packed, &[], &cases);
-        let rows: usize = cases.iter().map(|c| rows_of(&c.iter().collect::<Vec<_>>())).sum();
-        assert_eq!(rows, packed.tokens.rows());
+        // Rows are the different beginnings: [1], [1 2], [1 2 3], [1 2 3 7], [1 2 3 8], [1 2 3 8 5], [1 2 33], [4], [5].
+        assert_eq!(packed.tokens.rows(), 9);
+        let alone: Vec<usize> = cases.iter().map(|c| rows_of(&c.iter().collect::<Vec<_>>())).collect();
+        assert_eq!(alone, [3, 6, 4, 3, 2, 2]);
+    }
+
+    #[test]
+    fn what_examples_share_is_run_once_whatever_their_order() {
+        let cases = [
+            vec![option(&[1, 2, 3, 4, 5, 7], 1), option(&[1, 2, 3, 4, 6, 7], 2)],
+            vec![option(&[1, 2, 9, 4, 7], 1), option(&[1, 2, 9, 4, 8], 1)],
+            vec![option(&[1, 2, 3, 4, 6, 5, 7], 2)],
+            vec![option(&[1, 2, 7], 1)],
+        ];
+        for turn in 0..cases.len() {
+            let mut cases = cases.to_vec();
+            cases.rotate_left(turn);
+            let mut packed = Packed::default();
+            fill(&mut packed, &cases);
+            check(&packed, &[], &cases);
+            // [1], [1 2], [1 2 3], [1 2 3 4], [… 5], [… 6], [… 6 5], [1 2 9], [1 2 9 4].
+            assert_eq!(packed.tokens.rows(), 9);
+        }
     }
 
     #[test]

@@ -52,24 +52,36 @@ pub fn published(folder: &Path) -> Result<Option<PublishedWeights>> {
 
 /// Rebuilds the weights of a run: `source` is a run folder, a published one or a trajectory, `base` the model that it
 /// started from (by default what the header names: a commit on the Hub, or where it lay at the run), `out` a folder to
-/// write.
+/// write, `steps` how many of the steps to replay (all of them, or those that lead to what was published, where absent).
 ///
 /// The base weights are compared with the header's digest before the first step, the last ones with the log's (or the
 /// published ones') after the last. `progress` hears how many steps are done, of how many.
 ///
 /// # Errors
-/// A log or model that can't be read; other base weights; other last weights; a place that is taken or can't be written.
-pub fn rebuild(source: &Path, base: Option<&Path>, out: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Rebuilt> {
+/// A log or model that can't be read; more steps than there are; other base weights; other last weights; a place that is
+/// taken or can't be written.
+pub fn rebuild(
+    source: &Path,
+    base: Option<&Path>,
+    out: &Path,
+    steps: Option<u64>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Rebuilt> {
     if out.read_dir().is_ok_and(|mut entries| entries.next().is_some()) || out.is_file() {
         return Err(Error::OutputExists { path: out.to_owned() });
     }
     let path = if source.is_dir() { source.join("trajectory") } else { source.to_owned() };
     let until = if source.is_dir() { published(source)? } else { None };
     let log = Trajectory::open(&path)?;
+    let until = until.filter(|until| steps.is_none_or(|steps| steps == until.step));
+    if let Some(to) = steps.filter(|steps| *steps > log.steps()) {
+        // Known before the base is loaded.
+        return Err(polder_optim::Error::Range { from: 0, to, steps: log.steps() }.into());
+    }
     let loaded = load_base(&log, base)?;
     let mut replay = Replay::new(&log)?.preceded_by(moves_of(log.header())?);
     replay.check_base(&loaded.params)?;
-    let steps = until.as_ref().map_or(log.steps(), |until| until.step);
+    let steps = steps.or(until.as_ref().map(|until| until.step)).unwrap_or(log.steps());
     let mut replayed = replay.run(&loaded.params, 0..steps, &mut |done| progress(done, steps))?;
     if let Some(PublishedWeights { weights, .. }) = until {
         let found = Digest(loaded.params.digest()?);

@@ -1,5 +1,7 @@
 //! Evaluation: every option of every example, packed into passes.
 
+use std::cmp::Reverse;
+
 use polder_perturb::Points;
 use polder_tasks::{EncodedExample, LossKind, Metric, Normalize, Task, TextLength, predict};
 
@@ -106,9 +108,10 @@ pub fn score(
 
 /// As [`score`], with what each pass gave.
 ///
-/// Examples are sorted by length and packed into passes of `size`; each option's bits depend on its own tokens only. What
-/// all examples begin with (demonstrations, an instruction) is run once; the few that begin otherwise, since they were cut
-/// to fit, come last. `on_pass` may end the evaluation.
+/// Examples are packed into passes of `size`, those that begin alike next to one another, so that a pass runs what they
+/// share once; each option's bits depend on its own tokens only. What all examples begin with (demonstrations, an
+/// instruction) is run once for all passes; the few that begin otherwise, since they were cut to fit, come last. `on_pass`
+/// may end the evaluation.
 ///
 /// # Errors
 /// An example that can't be scored; a failing pass; what `on_pass` answers.
@@ -146,28 +149,33 @@ fn score_alike(
         [] => None,
         ids => Some(engine.stem(&Points::plain(), ids)?),
     };
-    let rows = |i: &usize| rows_of(&all_options(&examples[*i]));
-    // The longest first: what a pass needs at most is known at once.
-    order.sort_by_cached_key(|i| std::cmp::Reverse(rows(i)));
+    let rows = |i: usize| rows_of(&all_options(&examples[i]));
+    let least = match size {
+        PassSize::Rows(most) => most,
+        PassSize::Examples(_) => 0,
+    };
+    // The longest passes first: what is needed at most is known at once. Where rows are what fills a pass, those longer than
+    // it; the rest by what they begin with.
+    let ids = |i: usize| examples[i].options.first().map_or(&[][..], |option| option.ids.as_slice());
+    order.sort_by_cached_key(|i| (Reverse(rows(*i).max(least)), ids(*i)));
     let mut rest = order.as_slice();
     while !rest.is_empty() {
         let mut taken = 0;
         let mut packed = Packed::after(&common);
         for i in rest {
-            let own = rows(i);
-            let with = packed.tokens.rows() + own - common.ids().len().min(own);
+            let options = all_options(&examples[*i]);
             let full = match size {
-                PassSize::Rows(most) => with > most,
+                PassSize::Rows(most) => packed.tokens.rows() + packed.growth(&options) > most,
                 PassSize::Examples(most) => taken >= most,
             };
             if taken > 0 && full {
                 break;
             }
-            packed.push(&all_options(&examples[*i]))?;
+            packed.push(&options)?;
             taken += 1;
         }
         let (of_pass, later) = rest.split_at(taken);
-        let log_probs = engine.log_probs_after(&Points::plain(), stem.as_ref(), &packed.tokens)?;
+        let log_probs = engine.log_probs_of(&Points::plain(), stem.as_ref(), &packed)?;
         for (i, spans) in of_pass.iter().zip(&packed.spans) {
             state.scores[*i] = spans.iter().map(|span| OptionScore::of(&log_probs[span.clone()])).collect();
         }

@@ -99,6 +99,16 @@ fn a_run_in_pieces_is_the_run_in_one() {
     let out = place.path("replayed");
     succeed(&["replay", str(&pieces), "--out", str(&out)]);
     assert_eq!(weights(&whole.join("final")), weights(&out));
+    // The weights on the way, after as many steps as one likes.
+    let short = train(&place, &config, "short", &["steps=15"]);
+    let (on_the_way, start) = (place.path("on-the-way"), place.path("start"));
+    let said = text(&succeed(&["replay", str(&pieces), "--steps", "15", "--out", str(&on_the_way)]).stdout);
+    assert!(said.contains("15 steps replayed") && said.contains("no hash"), "{said}");
+    assert_eq!(weights(&short.join("final")), weights(&on_the_way));
+    succeed(&["replay", str(&pieces), "--steps", "0", "--out", str(&start)]);
+    assert_ne!(weights(&start), weights(&on_the_way));
+    let said = fail(&["replay", str(&pieces), "--steps", "31", "--out", str(&place.path("beyond"))]);
+    assert!(said.contains("31") && said.contains("30"), "{said}");
     // Checkpoints are a shortcut only: without any, resume replays the log from the base weights.
     let again = train(&place, &config, "again", &["steps=11"]);
     let _ = fs::remove_dir_all(again.join("checkpoints"));

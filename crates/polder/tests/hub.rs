@@ -88,6 +88,14 @@ fn a_run_from_the_hub_becomes_a_trajectory_on_the_hub_and_weights_again() {
     assert_eq!(plan["model"]["path"], format!("hf://o/base@{base}"));
     assert!(plan["task"]["data"].as_str().unwrap().starts_with("hf://datasets/o/films@"));
 
+    // A data set of the Hub is predicted like a file of the same rows.
+    let predicted = |data: &[&str]| {
+        home.succeed(&[&["predict", "--model", "hf://o/base", "--task", "sst2", "--json", "--data"], data].concat())
+    };
+    let file = predicted(&[str(&home.place.path("data/validation.jsonl"))]);
+    assert!(file.lines().count() > 1);
+    assert_eq!(predicted(&["hf://datasets/o/films", "--split", "validation"]), file);
+
     home.succeed(&["publish", str(&run), "polder/tuned", "--what", "trajectory", "--private"]);
     let card = {
         let mut store = home.server.store();

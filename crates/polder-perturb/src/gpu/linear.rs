@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use candle_core::{DType, Tensor};
 
+use super::held::Held;
 use super::launch::{Launch, Shape};
 use super::product::Product;
 use super::shift::{Group, unwritten};
@@ -99,11 +100,12 @@ impl GpuReader<'_> {
         target: &Target<'_>,
     ) -> Result<()> {
         let width = param.tensor.dims()[1];
+        let held = self.held(param, columns.clone())?;
         for group in self.groups(param) {
             let block = self.block(group, param);
             for first in columns.clone().step_by(block) {
                 let len = block.min(columns.end - first);
-                let weights = self.weights(group, param, first, len)?;
+                let weights = self.weights(group, &held, first, len)?;
                 for point in group.points.clone() {
                     let w = weights.narrow(0, group.variant(point) * len, len)?;
                     let column = target.first + (first - columns.start);
@@ -133,13 +135,13 @@ impl GpuReader<'_> {
     }
 
     /// Rows `first..first + len` of every variant, one variant under the other.
-    fn weights(&self, group: &Group, param: &Param, first: usize, len: usize) -> Result<Tensor> {
-        if self.stands_ready(group, param) {
-            return Ok(param.tensor.narrow(0, first, len)?);
+    fn weights(&self, group: &Group, held: &Held<'_>, first: usize, len: usize) -> Result<Tensor> {
+        let width = held.tensor.dims()[1];
+        if self.stands_ready(group, held.param) {
+            return Ok(held.tensor.narrow(0, first - held.first / width.max(1), len)?);
         }
-        let width = param.tensor.dims()[1];
         let scratch = unwritten((group.variants * len, width), self.factors(), &self.device)?;
-        group.read(self.points.law(), param, first * width, len * width, &scratch)?;
+        group.read(self.points.law(), held, first * width, len * width, &scratch)?;
         Ok(scratch)
     }
 

@@ -7,6 +7,7 @@ mod attention;
 #[cfg(feature = "cuda")]
 mod cuda;
 mod head;
+mod held;
 mod launch;
 mod linear;
 #[cfg(all(feature = "metal", target_vendor = "apple"))]
@@ -20,20 +21,24 @@ mod text;
 pub(crate) mod update;
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use candle_core::{DType, Device, Tensor};
 
+use crate::cpu::CpuReader;
 use crate::error::{Error, Result};
 use crate::param::{Param, ParamSet, Site};
 use crate::points::Points;
 use crate::reader::{Activation, Arithmetic, Attention, Linear, Next, Norm, Reader, RopeTable};
+use held::Held;
 pub use linear::gpu_scratch_elements;
 pub(crate) use shift::whole;
 use shift::{Group, unwritten, upload_groups};
 
 /// Reads weights on a GPU at points, with activations in f32.
 ///
-/// Shifted weights have the bits of the CPU backend. Products are those of cuBLAS or candle, whose order of sums depends on
+/// Weights lie on the device, or stay in the computer's memory ([`ParamSet::offload`]) and are sent matrix by matrix, once a
+/// pass for all its points. Shifted weights have the bits of the CPU backend. Products are those of cuBLAS or candle, whose order of sums depends on
 /// the number of rows: a row's bits depend on its company, as the CPU backend's do not.
 pub(crate) struct GpuReader<'a> {
     params: &'a ParamSet,
@@ -76,6 +81,14 @@ impl<'a> GpuReader<'a> {
         if param.trainable { &self.moving } else { &self.still }
     }
 
+    /// Rows of a parameter where kernels can read them.
+    fn held<'p>(&self, param: &'p Param, rows: Range<usize>) -> Result<Held<'p>> {
+        match self.params.offloaded() {
+            true => Held::sent(param, rows, &self.device),
+            false => Ok(Held::all(param)),
+        }
+    }
+
     /// Checks that `x` is `[P·R, width]`; gives it contiguous and in f32, with R and the width.
     fn input(&self, x: &Tensor, width: Option<usize>, what: &str) -> Result<(Tensor, usize, usize)> {
         let points = self.points.count();
@@ -97,11 +110,12 @@ impl<'a> GpuReader<'a> {
         if param.tensor.elem_count() != width {
             return Err(shape(&param.name, param.tensor.dims(), format!("[{width}]")));
         }
+        let held = self.held(param, 0..param.tensor.dims().first().copied().unwrap_or(1))?;
         let out = unwritten((self.points.count(), width), DType::F32, &self.device)?;
         for group in self.groups(param) {
             // A vector that rests is made for each point, so that all lie in a row.
             for first in group.points.clone().step_by(group.variants) {
-                group.read(self.points.law(), param, 0, width, &out.narrow(0, first, group.variants)?)?;
+                group.read(self.points.law(), &held, 0, width, &out.narrow(0, first, group.variants)?)?;
             }
         }
         Ok(out)
@@ -131,6 +145,10 @@ impl Reader for GpuReader<'_> {
         let param = self.params.get(table);
         let (vocabulary, width) = param.tensor.dims2()?;
         check_indices("token id", ids, vocabulary)?;
+        if self.params.offloaded() {
+            // A table is large and few of its rows are asked for: they are made where it lies, with the same bits.
+            return Ok(CpuReader::new(self.params, self.points).embed(table, ids)?.to_device(&self.device)?);
+        }
         let index = self.upload(ids)?.narrow(0, 0, ids.len())?;
         let out = unwritten((self.points.count() * ids.len(), width), DType::F32, &self.device)?;
         for group in self.groups(param) {

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use candle_core::{DType, Device, Shape as Dims, Tensor};
 
+use super::held::Held;
 use super::launch::{Launch, Shape};
 use crate::cpu::shift::groups;
 use crate::direction::{Law, Seed};
@@ -19,6 +20,7 @@ struct ShiftArgs {
     key: u64,
     start: u64,
     len: u64,
+    from: u64,
     stride: u64,
     dither: u64,
     law: u32,
@@ -98,8 +100,8 @@ impl Group {
     /// Writes elements `start..start + len` of every variant into `out`, one variant after the other.
     ///
     /// `out` is f32, or bf16: then rounded by the bits of the first direction, or to the nearest where nothing moves.
-    pub(super) fn read(&self, law: Law, param: &Param, start: usize, len: usize, out: &Tensor) -> Result<()> {
-        let kernel = match (stored(param)?, out.dtype()) {
+    pub(super) fn read(&self, law: Law, held: &Held<'_>, start: usize, len: usize, out: &Tensor) -> Result<()> {
+        let kernel = match (stored(held.param)?, out.dtype()) {
             (Stored::F32, DType::F32) => "shift_f32_f32",
             (Stored::Bf16, DType::F32) => "shift_bf16_f32",
             (Stored::F16, DType::F32) => "shift_f16_f32",
@@ -109,15 +111,16 @@ impl Group {
             (Stored::F16, _) => "shift_f16_bf16",
             (Stored::Carried, _) => "shift_carried_bf16",
         };
-        let args = self.args(law, param, start, len, len, out);
+        let args = self.args(law, held, start, len, len, out);
         let quarters = ((start + len).div_ceil(64) - start / 64) * 4;
-        let low = param.carried.as_ref().unwrap_or(&self.terms.words);
+        let low = held.carried.as_ref().unwrap_or(&self.terms.words);
         let shape = Shape::Threads(if len == 0 { 0 } else { quarters as u64 });
-        Launch { kernel, shape, others: &[&param.tensor, low, &self.terms.words], args }.onto(out)
+        Launch { kernel, shape, others: &[&held.tensor, low, &self.terms.words], args }.onto(out)
     }
 
     /// Writes rows `ids` of a table of `width` columns into `out`, those of every variant after one another.
     pub(super) fn rows(&self, law: Law, param: &Param, ids: &Tensor, width: usize, out: &Tensor) -> Result<()> {
+        let held = &Held::all(param);
         let kernel = match stored(param)? {
             Stored::F32 => "rows_f32",
             Stored::Bf16 => "rows_bf16",
@@ -125,7 +128,7 @@ impl Group {
             Stored::Carried => "rows_carried",
         };
         let count = ids.elem_count();
-        let shift = self.args(law, param, 0, width, count * width, out);
+        let shift = self.args(law, held, 0, width, count * width, out);
         let quarters = (width.div_ceil(64) + 1) as u64 * 4;
         let args = RowsArgs { shift, rows: count as u64, width: width as u64, quarters };
         let low = param.carried.as_ref().unwrap_or(&self.terms.words);
@@ -133,13 +136,16 @@ impl Group {
         Launch { kernel, shape, others: &[&param.tensor, low, ids, &self.terms.words], args }.onto(out)
     }
 
-    fn args(&self, law: Law, param: &Param, start: usize, len: usize, stride: usize, out: &Tensor) -> ShiftArgs {
+    fn args(&self, law: Law, held: &Held<'_>, start: usize, len: usize, stride: usize, out: &Tensor) -> ShiftArgs {
         let dither = self.terms.first.filter(|_| out.dtype() == DType::BF16);
-        let places = [start, len, stride, offset(&param.tensor), offset(out), param.carried.as_ref().map_or(0, offset)];
+        let from = start - held.first;
+        let low = held.carried.as_ref().map_or(0, offset);
+        let places = [start, from, len, stride, offset(&held.tensor), offset(out), low];
         ShiftArgs {
-            key: param.key.0,
+            key: held.param.key.0,
             start: start as u64,
             len: len as u64,
+            from: from as u64,
             stride: stride as u64,
             dither: dither.map_or(0, |seed| seed.0),
             law: law_word(law),
@@ -212,7 +218,7 @@ pub(crate) fn whole(param: &Param, points: &Points) -> Result<Tensor> {
     let device = param.tensor.device();
     let out = unwritten(param.tensor.shape(), DType::F32, device)?;
     for group in upload_groups(points, param.trainable, device)? {
-        group.read(points.law(), param, 0, param.tensor.elem_count(), &out)?;
+        group.read(points.law(), &Held::all(param), 0, param.tensor.elem_count(), &out)?;
     }
     Ok(out)
 }

@@ -6,6 +6,7 @@ use polder_models::{LanguageModel, ModelConfig, StorageType, build, expected_ten
 use polder_perturb::direction::fill;
 use polder_perturb::{Law, ParamKey, ParamSet, Seed, carried};
 
+use crate::device::Place;
 use crate::error::Result;
 
 /// The sizes of a model.
@@ -110,11 +111,17 @@ impl Shape {
         self.random_on(storage, &Device::Cpu)
     }
 
-    /// The same weights on a device.
+    /// The same weights for a device, on it or offloaded.
     ///
     /// # Errors
     /// A failing tensor operation; too little memory.
-    pub fn random_on(&self, storage: StorageType, device: &Device) -> Result<(Box<dyn LanguageModel>, ParamSet)> {
+    pub fn random_on(
+        &self,
+        storage: StorageType,
+        place: impl Into<Place>,
+    ) -> Result<(Box<dyn LanguageModel>, ParamSet)> {
+        let place: Place = place.into();
+        let device = &place.weights();
         let config = self.config()?;
         let mut params = ParamSet::new();
         for (name, shape) in expected_tensors(&config) {
@@ -127,6 +134,7 @@ impl Shape {
             }
             insert(&mut params, &name, (values, &shape), storage, device)?;
         }
+        place.offload(&mut params)?;
         Ok((build(&config, &params)?, params))
     }
 }

@@ -10,7 +10,7 @@ use polder_perturb::{Law, Points, Seed, Shift, update};
 use serde::{Deserialize, Serialize};
 
 use super::Shape;
-use crate::device::{held_by, room};
+use crate::device::{Place, held_by, room};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::memory;
@@ -77,26 +77,29 @@ pub fn step(setting: &Setting) -> Result<Stepped> {
 ///
 /// # Errors
 /// As [`step()`].
-pub fn step_on(setting: &Setting, device: &Device) -> Result<Stepped> {
+pub fn step_on(setting: &Setting, place: impl Into<Place>) -> Result<Stepped> {
+    let place = place.into();
+    let device = &place.device;
     let free = || room(device).filter(|_| !device.is_cpu()).map(|(free, _)| free);
-    let (stepped, held) = held_by(&free, || take(setting, device));
+    let (stepped, held) = held_by(&free, || take(setting, &place));
     stepped.map(|stepped| Stepped { peak: stepped.peak.or(held), ..stepped })
 }
 
 /// Takes the steps; of memory it knows the process's own.
-fn take(setting: &Setting, device: &Device) -> Result<Stepped> {
+fn take(setting: &Setting, place: &Place) -> Result<Stepped> {
+    let device = &place.device;
     let Setting { shape, storage, sequences, length, directions, threads, steps, .. } = *setting;
     let [sequences, length, directions] = [sequences, length, directions].map(|n| n.max(1));
     let points_a_pass = setting.points_a_pass.clamp(1, 2 * directions);
     let parameters = shape.parameters()?;
     let needed = parameters as u64 * storage.bytes() as u64;
-    if let Some((free, _)) = room(device).filter(|(free, _)| needed > *free) {
+    if let Some((free, _)) = room(&place.weights()).filter(|(free, _)| needed > *free) {
         return Err(Error::TooLarge { shape: shape.name, needed, free });
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| Error::Threads { threads, reason: error.to_string() })?;
     pool.install(|| {
-        let (model, params) = shape.random_on(storage, device)?;
+        let (model, params) = shape.random_on(storage, place.clone())?;
         let engine = Engine::new(model.as_ref(), &params);
         let fresh = memory::reset_peak();
         let mut seconds = Vec::with_capacity(steps);

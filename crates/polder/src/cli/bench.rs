@@ -69,6 +69,7 @@ fn report(wanted: Wanted, arguments: &BenchArgs) -> Result<Ended> {
         request.shapes = shapes;
     }
     request.storage = arguments.dtype;
+    request.offload = arguments.offload;
     (request.batch, request.steps) = (arguments.batch as usize, arguments.steps as usize);
     request.length = arguments.length.map_or(request.length, |length| length as usize);
     request.threads = arguments.threads.map_or(request.threads, usize::from);

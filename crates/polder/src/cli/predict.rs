@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use polder::scoring::{PassSize, score, values};
 use polder::trainer::shots_of;
 use polder_tasks::{
-    DataFolder, Demonstrations, Drawn, Example, PromptTask, Row, Task, predict, probabilities, typed_row,
+    DataFolder, Demonstrations, Drawn, Example, PromptTask, Row, Split, Task, predict, probabilities, typed_row,
 };
 use serde_json::{Value, json};
 
@@ -15,6 +15,7 @@ use super::args::PredictArgs;
 use super::eval::{encode, idx};
 use super::output::print;
 use super::subject::Subject;
+use super::transfer::Transfer;
 
 pub(super) fn run(arguments: &PredictArgs) -> Result<Ended> {
     let subject = Subject::load(&arguments.model.model, &arguments.model.load, false)?;
@@ -65,7 +66,10 @@ fn demonstrations(subject: &Subject, named: Option<&str>, task: &PromptTask) -> 
 /// The rows of a file, or the one that was typed.
 fn rows(arguments: &PredictArgs, task: &PromptTask) -> Result<Vec<Drawn>> {
     if let Some(path) = &arguments.data {
-        return from_file(path);
+        let mut bar = Transfer::new(false);
+        let found = polder::hub::data(path, &mut |p| bar.at(p))?;
+        bar.clear();
+        return if found.is_dir() { from_folder(&found, arguments.split) } else { from_file(&found) };
     }
     let row = match &arguments.text {
         Some(text) => typed_row(task, text).map_err(polder::Error::from)?,
@@ -75,7 +79,29 @@ fn rows(arguments: &PredictArgs, task: &PromptTask) -> Result<Vec<Drawn>> {
 }
 
 fn from_file(path: &Path) -> Result<Vec<Drawn>> {
-    let rows = polder_tasks::data::read_file(path, None).map_err(polder::Error::from)?;
+    numbered(polder_tasks::data::read_file(path, None).map_err(polder::Error::from)?, path)
+}
+
+/// The rows of one split: the one that is asked for, else `test`, else the only one.
+fn from_folder(path: &Path, asked: Option<Split>) -> Result<Vec<Drawn>> {
+    let folder = DataFolder::open(path).map_err(polder::Error::from)?;
+    let split = match (asked, folder.files()) {
+        (Some(split), _) => split,
+        (None, [(only, _)]) => *only,
+        (None, _) if folder.has(Split::Test) => Split::Test,
+        (None, several) => {
+            let names: Vec<String> = several.iter().map(|(split, _)| split.to_string()).collect();
+            anyhow::bail!(
+                "`{}` has several splits ({}) and no test\nhint: choose one with --split",
+                path.display(),
+                names.join(", ")
+            );
+        }
+    };
+    numbered(folder.read(split, None).map_err(polder::Error::from)?, path)
+}
+
+fn numbered(rows: Vec<Row>, path: &Path) -> Result<Vec<Drawn>> {
     ensure!(!rows.is_empty(), "`{}` holds no rows", path.display());
     Ok(rows.into_iter().enumerate().map(|(number, row)| Drawn { number, row }).collect())
 }
@@ -123,6 +149,24 @@ fn words(example: &Example, values: &[f64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_gives_the_split_that_is_asked_for_or_goes_without_saying() {
+        let place = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            std::fs::write(place.path().join(name), format!("{{\"sentence\": \"{text}\"}}\n")).unwrap();
+        };
+        let text = |asked| from_folder(place.path(), asked).map(|rows| rows[0].row["sentence"].clone());
+        write("validation.jsonl", "v");
+        assert_eq!(text(None).unwrap(), "v");
+        write("train.jsonl", "t");
+        let said = text(None).unwrap_err().to_string();
+        assert!(said.contains("several splits (train, validation)") && said.contains("--split"), "{said}");
+        assert_eq!(text(Some(Split::Train)).unwrap(), "t");
+        assert!(text(Some(Split::Test)).is_err());
+        write("test.jsonl", "e");
+        assert_eq!(text(None).unwrap(), "e");
+    }
 
     #[test]
     fn typed_fields_make_a_row() {

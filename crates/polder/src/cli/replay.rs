@@ -29,7 +29,8 @@ pub(super) fn run(arguments: &ReplayArgs) -> Result<Ended> {
     polder::replay::fetch_base(&source, base.as_deref(), &mut |p| transfer.at(p))?;
     transfer.clear();
     let mut bar = Counter::new("replaying", "steps", arguments.quiet);
-    let rebuilt = polder::replay::rebuild(&source, base.as_deref(), &arguments.out, &mut |step, total| {
+    let (base, out) = (base.as_deref(), &arguments.out);
+    let rebuilt = polder::replay::rebuild(&source, base, out, arguments.steps, &mut |step, total| {
         bar.at(step, total);
     })?;
     bar.clear();
@@ -39,6 +40,7 @@ pub(super) fn run(arguments: &ReplayArgs) -> Result<Ended> {
     let done = rebuilt.replayed;
     let hash = match done.verified {
         Some(digest) => format!("the weights' hash is that of the run's end, {digest}"),
+        None if arguments.steps.is_some() => "of weights on the way there is no hash to compare with".to_owned(),
         None => "the run did not end at its last step, so there is no hash to compare with".to_owned(),
     };
     if !arguments.quiet {

@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &SharpnessArgs) -> Result<Ended> {
     if let Some(note) = &found.note {
         tell(arguments.quiet, format!("note: {note}"));
     }
-    let mut model = Model::load(&found.path, plan.config.model.dtype, &plan.config.device.open()?)?;
+    let mut model = Model::load(&found.path, plan.config.model.dtype, plan.config.place()?)?;
     let request = Request {
         delta: arguments.delta,
         probes: arguments.probes,
@@ -118,7 +118,7 @@ fn write_slices(
     let found = slices(model, weights, &plan.data, request, SliceRequest { reach: arguments.reach, half })?;
     save("slices", serde_json::to_vec_pretty(&found)?, found.figure())?;
     if let Some(other) = &arguments.towards {
-        let other = Model::load(&find(other)?.path, plan.config.model.dtype, &plan.config.device.open()?)?;
+        let other = Model::load(&find(other)?.path, plan.config.model.dtype, plan.config.place()?)?;
         tell(arguments.quiet, "reading the line between the two models");
         let path = between(model, &other, &plan.data, request, half)?;
         save("between", serde_json::to_vec_pretty(&path)?, path.figure())?;

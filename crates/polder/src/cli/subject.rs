@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use polder::config::Config;
-use polder::device::{self, Drivers, Kind, ThisMachine, choose};
+use polder::device::{self, Drivers, Kind, Place, ThisMachine, choose};
 use polder::model::{Model, find_with};
 use polder::trainer::{set_threads, task_of};
 use polder_models::StorageType;
@@ -41,7 +41,8 @@ impl Subject {
             Some(dtype) => dtype,
             None => own_dtype(&found.path)?,
         };
-        let model = Model::load(&found.path, dtype, &device::open(&chosen)?)?;
+        let place = Place { device: device::open(&chosen)?, offload: arguments.offload };
+        let model = Model::load(&found.path, dtype, place)?;
         Ok(Self { model, dtype, run })
     }
 

@@ -37,6 +37,7 @@ pub(super) fn config(s: &Source) -> Result<Config> {
         steps,
         batch: batch(s)?,
         device: device(s)?,
+        offload: s.truth("offload")?.unwrap_or(false),
         threads: s.count("threads", 1, MOST_THREADS)?,
         micro_batch: s.count("micro_batch", 1, MANY)?,
         points_a_pass: s.count("points_a_pass", 1, MOST_POINTS)?.unwrap_or(2),
@@ -289,7 +290,7 @@ fn schedule(s: &Source, steps: u64) -> Result<Schedule> {
 
 fn eval(s: &Source, steps: u64) -> Result<EvalConfig> {
     let splits = [("validation", Split::Validation), ("test", Split::Test), ("train", Split::Train)];
-    let metrics = ["loss", "accuracy", "macro-f1", "f1", "exact-match"].map(|m| (m, m));
+    let metrics = ["loss", "accuracy", "macro-f1", "binary-f1", "f1", "exact-match"].map(|m| (m, m));
     Ok(EvalConfig {
         every: s.integer("eval.every", 1, MOST_STEPS)?.unwrap_or_else(|| steps.div_ceil(10).max(1)),
         split: s.word("eval.split", &splits)?.unwrap_or(Split::Validation),

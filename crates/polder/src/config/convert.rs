@@ -5,6 +5,8 @@ use polder_tasks::{BosPolicy, OptionsSpec, Overrides, SampleSpec};
 
 use super::method::Law;
 use super::types::{Config, OptionSource, TaskConfig};
+use crate::device::Place;
+use crate::error::Result;
 
 impl From<Law> for perturb::Law {
     fn from(law: Law) -> Self {
@@ -20,6 +22,14 @@ impl Config {
     pub fn task_overrides(&self) -> Overrides {
         let metric = self.eval.metric.parse().ok().filter(|m: &polder_tasks::Metric| m.needs_predictions());
         self.task.overrides(metric)
+    }
+
+    /// Opens the device, where the model is to be read.
+    ///
+    /// # Errors
+    /// A device that isn't there or can't be opened.
+    pub fn place(&self) -> Result<Place> {
+        Ok(Place { device: self.device.open()?, offload: self.offload })
     }
 
     /// How many rows to draw.

@@ -107,6 +107,7 @@ const OTHER: &[(&str, &str)] = &[
     ("steps", "7"),
     ("batch", "7"),
     ("device", "auto"),
+    ("offload", "true"),
     ("threads", "7"),
     ("micro_batch", "7"),
     ("points_a_pass", "7"),

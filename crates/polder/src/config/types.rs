@@ -21,6 +21,10 @@ pub struct Config {
     pub batch: Batch,
     /// Where to compute.
     pub device: Wanted,
+    /// Whether the weights stay in the computer's memory and are sent to a GPU matrix by matrix, for models larger than it.
+    /// Results do not depend on it.
+    #[serde(default)]
+    pub offload: bool,
     /// Worker threads; as many as the machine has cores where absent. Results do not depend on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
@@ -274,8 +278,8 @@ pub struct EvalConfig {
     pub split: Split,
     /// At most so many rows of that split.
     pub limit: usize,
-    /// What chooses the best weights on the dev rows: `loss`, the lowest, as MeZO does; or `accuracy` or `macro-f1`, by
-    /// which the task is then also scored.
+    /// What chooses the best weights on the dev rows: `loss`, the lowest, as MeZO does; or `accuracy`, `macro-f1` or
+    /// `binary-f1`, by which the task is then also scored.
     pub metric: String,
     /// Whether to evaluate before the first step.
     pub before: bool,

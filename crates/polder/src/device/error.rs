@@ -71,8 +71,8 @@ pub enum DeviceError {
     /// A GPU without room for the weights.
     #[error(
         "{device} has {} of {} free, and the weights take {}\n\
-         hint: hold them in bf16 (`dtype`), end what else uses the device, or take device = \"cpu\"; `polder plan --sizes` says \
-         what fits where",
+         hint: hold them in bf16 (`dtype`), end what else uses the device, leave them in the computer's memory (`offload`), or \
+         take device = \"cpu\"; `polder plan --sizes` says what fits where",
         size(*free), size(*all), size(*weights)
     )]
     TooSmall {

@@ -2,7 +2,7 @@
 //!
 //! Tensors are counted as the models of `polder-models` hold them and as the GPU reader of `polder-perturb` makes them:
 //! every operation writes a new tensor of f32, a variable lives until its function ends, weights at points are made in a
-//! scratch matrix. A test runs the same passes on a device that counts (`tests/device_memory.rs`).
+//! scratch matrix, for which offloaded weights are sent first. A test runs the same passes on a device that counts (`tests/device_memory.rs`).
 
 use polder_models::{Family, ModelConfig, expected_tensors};
 use serde::Serialize;
@@ -62,6 +62,9 @@ pub struct Pass {
     pub arithmetic: Arithmetic,
     /// The kind of GPU.
     pub kind: Kind,
+    /// Bytes of a stored number, where the weights stay in the computer's memory and are sent for each product; 0 where
+    /// they lie on the device.
+    pub sent: usize,
 }
 
 /// What is held at one moment, in bytes.
@@ -69,7 +72,7 @@ pub struct Pass {
 pub struct Moment {
     /// Activations.
     pub activations: u64,
-    /// Weights at points, made for a product.
+    /// Weights at points, made for a product, and stored ones that were sent for it.
     pub scratch: u64,
     /// A block of logits, with what is kept of all of them.
     pub logits: u64,
@@ -85,9 +88,9 @@ impl Moment {
 /// The memory of a run on a GPU, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct DeviceMemory {
-    /// The weights, once.
+    /// The weights, once; 0 where they stay in the computer's memory.
     pub weights: u64,
-    /// The optimiser's state.
+    /// The optimiser's state; it lies beside the weights.
     pub state: u64,
     /// The moment of a pass at which most is held.
     pub pass: Moment,
@@ -184,16 +187,22 @@ impl Count<'_> {
         bytes(&[self.pass.points, width, count, 4])
     }
 
-    /// A norm with `held` alive before it.
+    /// Bytes of so many stored numbers, where they are sent.
+    fn sent(&self, numbers: &[usize]) -> u64 {
+        bytes(numbers).saturating_mul(self.pass.sent as u64)
+    }
+
+    /// A norm with `held` alive before it: its vectors are read before its rows are written.
     fn norm(&self, held: u64, width: usize) -> Moment {
         let vectors = self.vectors(width, if self.a.opt { 2 } else { 1 });
-        Moment { activations: held + self.rows(width) + vectors, ..Moment::default() }
+        let scratch = self.sent(&[width]).saturating_sub(self.rows(width));
+        Moment { activations: held + self.rows(width) + vectors, scratch, logits: 0 }
     }
 
     /// A linear layer, `held` being alive with its output; the scratch is gone when the bias comes.
     fn linear(&self, held: u64, input: usize, out: usize) -> Moment {
-        let bias = if self.a.biases { self.vectors(out, 1) } else { 0 };
-        let scratch = self.scratch(input, out, out);
+        let bias = if self.a.biases { self.vectors(out, 1) + self.sent(&[out]) } else { 0 };
+        let scratch = self.scratch(input, out, out) + self.sent(&[input, out]);
         let factor = match self.pass.arithmetic {
             Arithmetic::Bf16 => self.rows(input) / 2,
             _ => 0,
@@ -261,7 +270,8 @@ impl Count<'_> {
         let (a, h) = (self.a, self.rows(self.a.hidden));
         let plain = |activations| Moment { activations, ..Moment::default() };
         let narrow = if a.embedding == a.hidden { 0 } else { self.rows(a.embedding) };
-        let ids = bytes(&[self.pass.rows, 8]);
+        // Offloaded tables are read where they lie.
+        let ids = if self.pass.sent > 0 { 0 } else { bytes(&[self.pass.rows, 8]) };
         let mut all = vec![plain(ids + narrow + if a.opt { 3 * h } else { h })];
         if narrow > 0 {
             all.push(self.linear(narrow + h, a.embedding, a.hidden));
@@ -275,7 +285,7 @@ impl Count<'_> {
         let apart = if self.pass.kind == Kind::Metal { bytes(&[self.pass.wanted, tokens, 4]) } else { 0 };
         all.push(Moment {
             activations: self.scored(a.embedding) + factor,
-            scratch: self.scratch(a.embedding, a.vocab, tokens) + apart,
+            scratch: self.scratch(a.embedding, a.vocab, tokens) + self.sent(&[a.embedding, tokens]) + apart,
             logits: self.scored(tokens) + parts,
         });
         all

@@ -24,6 +24,8 @@ pub struct Size {
     pub parameters: usize,
     /// With weights in bf16, bf16+8 and f32.
     pub memory: [DeviceMemory; 3],
+    /// With weights in bf16 that stay in the computer's memory.
+    pub offloaded: DeviceMemory,
 }
 
 /// The smallest card that so many bytes fit, in GB.
@@ -40,9 +42,10 @@ pub fn model_sizes(batch: usize, length: usize) -> Result<Vec<Size>> {
     let published = SHAPES.iter().filter(|shape| ["opt-", "llama-"].iter().any(|name| shape.name.starts_with(name)));
     let mut all = Vec::new();
     for shape in published {
-        let memory = HELD.map(|storage| of(shape, storage, batch, length));
+        let memory = HELD.map(|storage| of(shape, storage, false, batch, length));
         let [Some(bf16), Some(carried), Some(f32)] = memory.map(|memory| memory.ok().flatten()) else { continue };
-        all.push(Size { model: shape.name, parameters: shape.parameters()?, memory: [bf16, carried, f32] });
+        let Some(offloaded) = of(shape, StorageType::Bf16, true, batch, length)? else { continue };
+        all.push(Size { model: shape.name, parameters: shape.parameters()?, memory: [bf16, carried, f32], offloaded });
     }
     Ok(all)
 }
@@ -51,16 +54,23 @@ pub fn model_sizes(batch: usize, length: usize) -> Result<Vec<Size>> {
 ///
 /// # Errors
 /// None for a shape of the table.
-pub(crate) fn of(shape: &Shape, storage: StorageType, batch: usize, length: usize) -> Result<Option<DeviceMemory>> {
+pub(crate) fn of(
+    shape: &Shape,
+    storage: StorageType,
+    offload: bool,
+    batch: usize,
+    length: usize,
+) -> Result<Option<DeviceMemory>> {
     let pass = Pass {
         points: 2,
         rows: batch.saturating_mul(length),
         wanted: batch,
         arithmetic: Arithmetic::F32,
         kind: Kind::Cuda,
+        sent: if offload { storage.bytes() } else { 0 },
     };
     Ok(Architecture::of(&shape.config()?).map(|a| DeviceMemory {
-        weights: (a.parameters() as u64).saturating_mul(storage.bytes() as u64),
+        weights: if offload { 0 } else { (a.parameters() as u64).saturating_mul(storage.bytes() as u64) },
         state: 0,
         pass: a.peak(&pass),
         kept: 0,
@@ -73,10 +83,12 @@ pub(crate) fn of(shape: &Shape, storage: StorageType, batch: usize, length: usiz
 /// # Errors
 /// As [`model_sizes`].
 pub fn sizes(batch: usize, length: usize) -> Result<String> {
-    let mut out = String::from("| model | parameters | bf16 | bf16+8 | f32 |\n| --- | --- | --- | --- | --- |\n");
+    let mut out = String::from(
+        "| model | parameters | bf16 | bf16+8 | f32 | bf16, offloaded |\n| --- | --- | --- | --- | --- | --- |\n",
+    );
     for size in model_sizes(batch, length)? {
         let _ = write!(out, "| {} | {:.2} B |", size.model, size.parameters as f64 / 1e9);
-        for memory in &size.memory {
+        for memory in size.memory.iter().chain([&size.offloaded]) {
             let bytes = memory.total();
             let card = smallest(bytes).map_or_else(|| "none".to_owned(), |card| card.to_string());
             let _ = write!(out, " {:.1} → {card} |", bytes as f64 / 1e9);
@@ -88,7 +100,7 @@ pub fn sizes(batch: usize, length: usize) -> Result<String> {
         out,
         "\nGB that a two-point step takes on a GPU → the smallest card of {cards} GB that holds it: batch {batch}, {length} \
          tokens a sequence, both points in a pass, arithmetic in f32, SGD; by formula, with {:.2} GB set aside for context, \
-         kernels and cuBLAS.",
+         kernels and cuBLAS. Offloaded weights stay in the computer's memory (`offload = true`).",
         ALLOWANCE as f64 / 1e9
     );
     Ok(out)
@@ -116,7 +128,9 @@ mod tests {
         let text = sizes(16, 128).unwrap();
         // 13.5 GB of weights, and less than 2 besides.
         let row = text.lines().find(|line| line.starts_with("| llama-7b |")).unwrap();
-        assert!(row.contains("→ 16 |") && row.contains("→ 40 |"), "{row}");
-        assert!(text.lines().any(|line| line.starts_with("| llama-2-70b |") && line.ends_with("→ none |")), "{text}");
+        assert!(row.contains("→ 16 |") && row.contains("→ 40 |") && row.ends_with("→ 8 |"), "{row}");
+        // Too large for every card, unless its weights stay where they are.
+        let row = text.lines().find(|line| line.starts_with("| llama-2-70b |")).unwrap();
+        assert!(row.matches("→ none |").count() == 3 && row.ends_with("→ 8 |"), "{row}");
     }
 }

@@ -52,10 +52,11 @@ pub fn settings_of(task: &dyn Task, ends: Vec<u32>, max_length: usize) -> Settin
 }
 
 /// Whether a point's weights are made whole for generation: as it is said, else where they take at most half of the memory
-/// that is free on their device. Never in bf16 arithmetic, where bits would change.
+/// that is free where they lie. Never in bf16 arithmetic, where bits would change.
 pub fn makes_whole(said: Option<bool>, engine: &Engine<'_>) -> bool {
     let bytes = materialised_bytes(engine.params()) as u64;
-    let room = room(&engine.params().device());
+    let params = engine.params();
+    let room = room(&if params.offloaded() { candle_core::Device::Cpu } else { params.device() });
     engine.arithmetic() != Arithmetic::Bf16 && said.unwrap_or_else(|| room.is_none_or(|(free, _)| bytes <= free / 2))
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn rebuilt(folder: &Path, base: Option<&Path>, watch: &mut Watch<'_>)
     }
     fetch_base(folder, base, watch)?;
     let shown = folder.display().to_string();
-    let done = rebuild(folder, base, &out, &mut |done, total| {
+    let done = rebuild(folder, base, &out, None, &mut |done, total| {
         watch(&Progress { what: "replaying", name: &shown, done, total });
     })?;
     if done.replayed.verified.is_none() {

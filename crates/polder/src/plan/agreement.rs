@@ -57,7 +57,7 @@ impl Agreement {
 pub fn agreement(plan: &Plan, steps: u64, heard: &mut dyn FnMut(u64)) -> Result<Agreement> {
     let (config, data) = (&plan.config, &plan.data);
     set_threads(config.threads);
-    let mut model = Model::load(&config.model.path, config.model.dtype, &config.device.open()?)?;
+    let mut model = Model::load(&config.model.path, config.model.dtype, config.place()?)?;
     set_trainable(&mut model, &config.trainable)?;
     let other = if config.arithmetic == Arithmetic::F32 { Arithmetic::Bf16 } else { config.arithmetic };
     // A clipped gradient would agree with another one.

@@ -180,17 +180,21 @@ pub(super) fn on_gpu(
     let sums = |of: &mut dyn Iterator<Item = (usize, usize)>| of.fold((0, 0), |(r, s), (rows, n)| (r + rows, s + n));
     let (rows, wanted) = sums(&mut steps.into_iter().take(micro));
     let points = if config.probe == Probe::Read { config.points_a_pass.min(forwards as usize).max(1) } else { 1 };
-    let step = Pass { points, rows, wanted: wanted.min(rows), arithmetic: config.arithmetic, kind };
+    let sent = if config.offload { config.model.dtype.bytes() } else { 0 };
+    let step = Pass { points, rows, wanted: wanted.min(rows), arithmetic: config.arithmetic, kind, sent };
     let evaluated = || data.dev.iter().chain(&data.eval).map(|e| (rows_of(&all_options(e)), scored(e)));
     let longest = evaluated().map(|(rows, _)| rows).max().unwrap_or(0);
     let (all, scored) = sums(&mut evaluated());
     let rows = all.min(ROWS_A_PASS.max(longest));
     // Scores are taken in f32 at the weights themselves.
-    let evaluation = Pass { points: 1, rows, wanted: scored.min(rows), arithmetic: Arithmetic::F32, kind };
+    let evaluation = Pass { points: 1, rows, wanted: scored.min(rows), arithmetic: Arithmetic::F32, kind, sent };
     let passes = [step, evaluation].map(|pass| a.peak(&pass));
     let pass = if passes[0].total() >= passes[1].total() { passes[0] } else { passes[1] };
-    let kept = cost.kept.saturating_add(cost.cache).saturating_add(cost.point);
-    Some(DeviceMemory { weights: cost.weights, state: cost.state, pass, kept, allowance: ALLOWANCE })
+    // What lies beside offloaded weights is in the computer's memory with them.
+    let [weights, state, point] =
+        [cost.weights, cost.state, cost.point].map(|bytes| if config.offload { 0 } else { bytes });
+    let kept = cost.kept.saturating_add(cost.cache).saturating_add(point);
+    Some(DeviceMemory { weights, state, pass, kept, allowance: ALLOWANCE })
 }
 
 fn memory(

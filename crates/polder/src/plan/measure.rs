@@ -66,7 +66,7 @@ pub fn measure(plan: &Plan) -> Result<Measured> {
     let (config, data) = (&plan.config, &plan.data);
     set_threads(config.threads);
     let start = Instant::now();
-    let mut model = Model::load(&config.model.path, config.model.dtype, &config.device.open()?)?;
+    let mut model = Model::load(&config.model.path, config.model.dtype, config.place()?)?;
     set_trainable(&mut model, &config.trainable)?;
     let load = start.elapsed().as_secs_f64();
     let (moved, still) = (Clock::default(), Clock::default());

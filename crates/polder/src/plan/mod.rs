@@ -19,7 +19,7 @@ pub use measure::{Measured, Parts, measure};
 pub(crate) use show::size;
 
 use crate::config::Config;
-use crate::device::{Architecture, Chosen, DeviceMemory, ThisMachine, check_arithmetic, choose};
+use crate::device::{Architecture, Chosen, DeviceMemory, Kind, ThisMachine, check_arithmetic, choose};
 use crate::error::{Error, Result};
 use crate::hub;
 use crate::model::find;
@@ -131,7 +131,10 @@ impl Plan {
         let method = cost::MethodCost::of(&config, model.0.trainable)?;
         let cost = cost::of(&config, method, &model.1, &data, (model.0.parameters, model.0.trainable));
         let gpu = cost::on_gpu(&config, device.kind, architecture, &data, (&cost.memory, cost.forwards.step));
-        let notes = fetched.into_iter().chain(found.note).chain(data.notes.iter().cloned()).collect();
+        let idle = (config.offload && device.kind == Kind::Cpu).then(|| {
+            "`offload` changes nothing here: the CPU reads weights where they lie, in the computer's memory".to_owned()
+        });
+        let notes = fetched.into_iter().chain(found.note).chain(idle).chain(data.notes.iter().cloned()).collect();
         let (polder, data_facts) = (env!("CARGO_PKG_VERSION"), data_facts(&config, &data));
         let facts = Facts { polder, device, model: model.0, data: data_facts, cost, gpu, notes };
         Ok(Self { config, facts, data })

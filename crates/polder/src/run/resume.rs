@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 pub const CHANGEABLE: &[&str] = &[
     "threads",
     "device",
+    "offload",
     "micro_batch",
     "points_a_pass",
     "paired",

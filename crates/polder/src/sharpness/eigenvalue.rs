@@ -11,7 +11,7 @@ use super::{Request, loss_of};
 use crate::device::{DeviceError, Kind};
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::packing::{Common, Packed};
+use crate::packing::Packed;
 use crate::trainer::{TaskData, set_trainable};
 
 /// The most weights of which Lanczos' vectors, one an iteration, are held in memory.
@@ -98,7 +98,7 @@ impl Differentiable<'_> {
         let examples: Vec<_> = self.rows.iter().filter_map(|row| self.data.train.get(*row)).collect();
         let options: Vec<_> =
             examples.iter().map(|e| crate::objective::options_of(self.data.kind, e)).collect::<Result<_>>()?;
-        let mut packed = Packed::with(&Common::of_options(&options));
+        let mut packed = Packed::default();
         for options in &options {
             packed.push(options)?;
         }

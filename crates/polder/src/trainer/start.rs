@@ -145,7 +145,7 @@ fn optimizer_of(path: &Path, state: &State, log: &Trajectory, params: &ParamSet)
 /// # Errors
 /// A model that can't be loaded; no parameter that may change.
 pub(super) fn load_base(config: &Config) -> Result<Model> {
-    let mut model = Model::load(&find(&config.model.path)?.path, config.model.dtype, &config.device.open()?)?;
+    let mut model = Model::load(&find(&config.model.path)?.path, config.model.dtype, config.place()?)?;
     set_trainable(&mut model, &config.trainable)?;
     Ok(model)
 }
@@ -155,7 +155,7 @@ pub(super) fn load_base(config: &Config) -> Result<Model> {
 /// # Errors
 /// Weights that can't be loaded, or are others than the sidecar says.
 pub(super) fn load_saved(path: &Path, state: &State, config: &Config) -> Result<Model> {
-    let mut model = Model::load(path, config.model.dtype, &config.device.open()?)?;
+    let mut model = Model::load(path, config.model.dtype, config.place()?)?;
     set_trainable(&mut model, &config.trainable)?;
     if Digest(model.loaded.params.digest()?).to_string() != state.weights {
         let reason = "its weights are not those that were saved".to_owned();

@@ -96,6 +96,8 @@ pub struct CountingReader<'a> {
     pub counter: Counter,
     pub points: usize,
     pub arithmetic: Arithmetic,
+    /// Bytes of a number that is sent to be read; 0 where weights lie on the device.
+    pub sent: usize,
     /// What is kept for all layers, as there.
     kept: std::cell::RefCell<Vec<Tensor>>,
 }
@@ -105,8 +107,13 @@ const SCRATCH: usize = 1 << 26;
 const TOKENS: usize = 4096;
 
 impl<'a> CountingReader<'a> {
-    pub fn new(params: &'a ParamSet, counter: &Counter, points: usize, arithmetic: Arithmetic) -> Self {
-        Self { params, counter: counter.clone(), points, arithmetic, kept: Default::default() }
+    pub fn new(params: &'a ParamSet, counter: &Counter, points: usize, arithmetic: Arithmetic, sent: usize) -> Self {
+        Self { params, counter: counter.clone(), points, arithmetic, sent, kept: Default::default() }
+    }
+
+    /// Stored numbers that are sent for as long as they are read.
+    fn held(&self, numbers: usize) -> Result<Option<Tensor>> {
+        if self.sent == 0 { Ok(None) } else { self.counter.tensor(numbers, self.sent).map(Some) }
     }
 
     fn activations(&self, rows: usize, width: usize) -> Result<Tensor> {
@@ -114,6 +121,7 @@ impl<'a> CountingReader<'a> {
     }
 
     fn vectors(&self, width: usize) -> Result<Tensor> {
+        let _held = self.held(width)?;
         self.counter.tensor((self.points, width), 4)
     }
 
@@ -129,6 +137,7 @@ impl<'a> CountingReader<'a> {
         let room = (out * width).clamp(SMALL, SCRATCH) / (variants * width);
         let block = if room >= 64 { room / 64 * 64 } else { room.max(1) };
         let number = if self.arithmetic == Arithmetic::Bf16 { 2 } else { 4 };
+        let _held = self.held(columns * width)?;
         for _ in 0..self.points.div_ceil(2) {
             for first in (0..columns).step_by(block) {
                 let len = block.min(columns - first);
@@ -172,7 +181,8 @@ impl Reader for CountingReader<'_> {
     }
 
     fn embed(&self, table: Site, ids: &[u32]) -> Result<Tensor> {
-        let _ids = self.counter.tensor(ids.len(), 4)?;
+        // Of an offloaded table rows alone are sent.
+        let _ids = if self.sent > 0 { None } else { Some(self.counter.tensor(ids.len(), 4)?) };
         self.activations(self.points * ids.len(), self.params.get(table).tensor.dims()[1])
     }
 

@@ -26,7 +26,7 @@ struct QueryTile {
 // Numbers d..d + 4 of a head of `dims` numbers, 0 beyond its end.
 FN void four_of(GLOBAL const f32 *row, u32 d, u32 dims, u32 by_four, LOCAL f32 *x) {
     F32 numbers = {(GLOBAL f32 *)row};
-    load_inside(numbers, d, 0, dims, by_four, x);
+    load_inside(numbers, 0, d, 0, dims, by_four, x);
 }
 
 // The head's row at a place: places below the stem's rows come before the pass.

@@ -129,14 +129,15 @@ struct Carried {
     }
 };
 
-// Four neighbours from element `e` on, of those in start..end; others are 0. `by_four`: memory is aligned for four at once.
+// Four neighbours from element `e` on, of those in start..end; others are 0. Element `start` lies at place `from`.
+// `by_four`: memory is aligned for four at once.
 template <class W>
-FN void load_inside(W w, u64 e, u64 start, u64 end, u32 by_four, LOCAL f32 *x) {
+FN void load_inside(W w, u64 from, u64 e, u64 start, u64 end, u32 by_four, LOCAL f32 *x) {
     if (by_four && e >= start && e + 4 <= end) {
-        w.load4(e, x);
+        w.load4(from + (e - start), x);
         return;
     }
-    UNROLL for (u32 j = 0; j < 4; j++) x[j] = e + j >= start && e + j < end ? w.load(e + j) : 0.0f;
+    UNROLL for (u32 j = 0; j < 4; j++) x[j] = e + j >= start && e + j < end ? w.load(from + (e + j - start)) : 0.0f;
 }
 
 // The same, written; element `start` goes to place `to`.

@@ -8,6 +8,8 @@ struct Term {
 
 struct ShiftArgs {
     u64 key, start, len;
+    // Where element `start` lies among the stored ones.
+    u64 from;
     // From one point's numbers to the next one's.
     u64 stride;
     // The seed of the bits by which 16-bit numbers are rounded, where `how` is stochastic.
@@ -15,13 +17,13 @@ struct ShiftArgs {
     u32 law, terms, variants, how, by_four, unused;
 };
 
-// A quarter of a tile of w + Σ coeff·u, of the elements start..end; element `start` goes to place `to`.
+// A quarter of a tile of w + Σ coeff·u, of the elements start..end; element `start` lies at place `from` and goes to `to`.
 template <class W, class O>
-FN void shift_quarter(W w, O out, GLOBAL const Term *terms, ARGS(ShiftArgs) a, u64 start, u64 end, u64 to, u64 tile, u32 quarter) {
+FN void shift_quarter(W w, O out, GLOBAL const Term *terms, ARGS(ShiftArgs) a, u64 start, u64 end, u64 from, u64 to, u64 tile, u32 quarter) {
     f32 x[16], y[16], u[16];
     u32 r[16];
     u64 first = tile * 64 + quarter * 4;
-    UNROLL for (u32 k = 0; k < 4; k++) load_inside(w, first + 16 * k, start, end, a.by_four, x + 4 * k);
+    UNROLL for (u32 k = 0; k < 4; k++) load_inside(w, from, first + 16 * k, start, end, a.by_four, x + 4 * k);
     UNROLL for (u32 i = 0; i < 16; i++) y[i] = x[i], r[i] = 0;
     for (u32 t = 0; t < a.terms; t++) {
         direction(a.law, terms[t].seed, a.key, tile, quarter, u);
@@ -44,7 +46,7 @@ template <class W, class O>
 FN void shift(W w, O out, GLOBAL const Term *terms, ARGS(ShiftArgs) a, u32 thread_index, u32 threads) {
     u64 end = a.start + a.len, first = a.start / 64, quarters = ((end + 63) / 64 - first) * 4;
     for (u64 n = thread_index; n < quarters; n += threads) {
-        shift_quarter(w, out, terms, a, a.start, end, 0, first + n / 4, (u32)(n % 4));
+        shift_quarter(w, out, terms, a, a.start, end, a.from, 0, first + n / 4, (u32)(n % 4));
     }
 }
 
@@ -62,7 +64,7 @@ FN void rows(W w, F32 out, GLOBAL const u32 *ids, GLOBAL const Term *terms, ARGS
         u64 row = n / a.quarters, quarter = n % a.quarters, start = ids[row] * a.width;
         u64 tile = start / 64 + quarter / 4;
         if (tile * 64 >= start + a.width) continue;
-        shift_quarter(w, out, terms, a.shift, start, start + a.width, row * a.width, tile, (u32)(quarter % 4));
+        shift_quarter(w, out, terms, a.shift, start, start + a.width, start, row * a.width, tile, (u32)(quarter % 4));
     }
 }
 
@@ -105,8 +107,8 @@ FN f32 changed(ARGS(UpdateArgs) a, f32 x, f32 g, LOCAL f32 &m, LOCAL f32 &v) {
 FN void load_state(GLOBAL u32 *p, u32 kind, u64 e, u64 end, u32 by_four, LOCAL f32 *x) {
     F32 wide = {(GLOBAL f32 *)p};
     Bf16 narrow = {(GLOBAL u16 *)p};
-    if (kind == STATE_F32) load_inside(wide, e, 0, end, by_four, x);
-    if (kind == STATE_BF16) load_inside(narrow, e, 0, end, by_four, x);
+    if (kind == STATE_F32) load_inside(wide, 0, e, 0, end, by_four, x);
+    if (kind == STATE_BF16) load_inside(narrow, 0, e, 0, end, by_four, x);
 }
 
 FN void store_state(GLOBAL u32 *p, u32 kind, u64 e, u64 end, u32 by_four, LOCAL const f32 *x, LOCAL const u32 *r) {
@@ -125,7 +127,7 @@ FN void update_quarter(W w, GLOBAL u32 *m, GLOBAL u32 *v, GLOBAL const Term *ter
     UNROLL for (u32 i = 0; i < 16; i++) g[i] = 0.0f, first_slot[i] = 0.0f, second_slot[i] = 0.0f, r[i] = 0;
     UNROLL for (u32 k = 0; k < 4; k++) {
         u64 e = first + 16 * k;
-        load_inside(w, e, 0, a.len, a.by_four, x + 4 * k);
+        load_inside(w, 0, e, 0, a.len, a.by_four, x + 4 * k);
         load_state(m, a.state, e, a.len, a.by_four, first_slot + 4 * k);
         if (second) load_state(v, a.state, e, a.len, a.by_four, second_slot + 4 * k);
     }

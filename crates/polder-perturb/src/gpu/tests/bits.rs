@@ -3,6 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 use half::f16;
 
+use super::super::held::Held;
 use super::super::launch::{Launch, Shape};
 use super::super::shift::{unwritten, upload_groups, whole};
 use super::host::in_both;
@@ -59,8 +60,8 @@ fn golden_directions() {
                     let site = set.insert(name, tensor(weights)).expect("a parameter");
                     let out = unwritten(values.len(), DType::F32, &Device::Cpu).expect("numbers");
                     let group = &upload_groups(&points, true, &Device::Cpu).expect("groups")[0];
-                    let (law, param) = (points.law(), set.get(site));
-                    group.read(law, param, start as usize, values.len(), &out).expect("a read");
+                    let (law, held) = (points.law(), Held::all(set.get(site)));
+                    group.read(law, &held, start as usize, values.len(), &out).expect("a read");
                     let expected: Vec<u32> = values.iter().map(|v| hex(v) as u32).collect();
                     assert_eq!(bits(&out), expected, "{line}");
                 }
@@ -183,7 +184,7 @@ fn shifted_weights_have_the_bits_of_the_cpu() {
                             let room = Tensor::ones(group.variants * len + 16, dtype, &Device::Cpu).expect("room");
                             let place = if (start + len) % 2 == 0 { 8 } else { 7 };
                             let out = room.narrow(0, place, group.variants * len).expect("a place");
-                            group.read(law, param, start, len, &out).expect("a read");
+                            group.read(law, &Held::all(param), start, len, &out).expect("a read");
                             let expected: Vec<u32> = (0..group.variants)
                                 .flat_map(|v| expected(param, &points, group.points.start + v, start, len, narrow))
                                 .collect();
@@ -194,6 +195,33 @@ fn shifted_weights_have_the_bits_of_the_cpu() {
                             assert!(room[..place].iter().all(|x| *x == one), "{what}: before");
                             assert!(room[place + expected.len()..].iter().all(|x| *x == one), "{what}: after");
                         }
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_part_that_was_sent_has_the_bits_of_the_whole() {
+    in_both(|| {
+        for storage in STORAGES {
+            for (width, offset) in [(29, 0), (64, 4), (32, 3)] {
+                let mut set = ParamSet::new();
+                add_param(&mut set, "w.weight", &[37, width], storage, offset, 4);
+                let param = set.iter().next().expect("a parameter");
+                let points = &kinds_of_points(Law::Gaussian)[1];
+                for rows in [0..37, 0..5, 3..4, 17..37, 36..37] {
+                    let held = Held::sent(param, rows.clone(), &Device::Cpu).expect("rows");
+                    assert_eq!(held.tensor.dims(), [rows.len(), width]);
+                    let (start, len) = (rows.start * width, rows.len() * width);
+                    for group in upload_groups(points, true, &Device::Cpu).expect("groups") {
+                        let [part, all] = [&held, &Held::all(param)].map(|held| {
+                            let out = unwritten(group.variants * len, DType::F32, &Device::Cpu).expect("room");
+                            group.read(points.law(), held, start, len, &out).expect("a read");
+                            bits(&out)
+                        });
+                        assert_eq!(part, all, "{storage:?} {width} {rows:?}");
                     }
                 }
             }

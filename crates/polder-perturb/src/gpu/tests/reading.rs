@@ -4,6 +4,7 @@ use candle_core::{DType, Tensor};
 
 use super::super::GpuReader;
 use super::super::head::TOKENS;
+use super::super::held::SENT;
 use super::host::in_both;
 use super::*;
 use crate::cpu::CpuReader;
@@ -122,6 +123,59 @@ fn every_answer_is_the_cpus() {
                 }
             }
         }
+    });
+}
+
+#[test]
+fn offloaded_weights_give_the_same_bits_and_are_sent_once_a_pass() {
+    in_both(|| {
+        for storage in STORAGES {
+            for points in [several(), Points::pair(Law::Rademacher, Seed(3), 1e-2), Points::plain()] {
+                let [here, sent] = [false, true].map(|offload| {
+                    let mut params = params(storage);
+                    if offload {
+                        params.offload(&Device::Cpu).expect("weights in the computer's memory");
+                        assert!(params.offloaded());
+                    }
+                    SENT.set(0);
+                    let gpu = GpuReader::new(&params, &points, Arithmetic::F32).expect("a reader");
+                    answers(&gpu, &params).expect("answers")
+                });
+                for ((what, _, found), (_, _, expected)) in sent.iter().zip(&here) {
+                    assert_eq!(bits(found), bits(expected), "{storage:?} {what}");
+                }
+                // Two norms by one weight, one of them with a bias; four products, one with a bias. Rows of the table are
+                // made where it lies.
+                let norms = 2 * WIDTH + WIDTH;
+                let products = (WIDTH * WIDTH + WIDTH) + 161 * WIDTH + 7 * WIDTH + 40 * 31;
+                let number = match storage {
+                    Storage::Plain(dtype) => dtype.size_in_bytes(),
+                    Storage::Carried => 3,
+                };
+                assert_eq!(SENT.get(), (norms + products) * number, "{storage:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn an_offloaded_head_is_sent_block_by_block() {
+    in_both(|| {
+        let x = matrix(5, 2 * 3, 24);
+        let points = Points::pair(Law::Gaussian, Seed(3), 1e-2);
+        let pairs: Vec<(u32, u32)> = (0..20).map(|i| (i % 3, (i * 2503) % VOCABULARY as u32)).collect();
+        let [here, sent] = [false, true].map(|offload| {
+            let mut params = head_params();
+            if offload {
+                params.offload(&Device::Cpu).expect("weights in the computer's memory");
+            }
+            SENT.set(0);
+            let head = linear(&params, "head.weight", Some("head.bias"));
+            let gpu = GpuReader::new(&params, &points, Arithmetic::F32).expect("a reader");
+            bits(&gpu.log_probs(&x, head, &pairs).expect("log-probabilities"))
+        });
+        assert_eq!(here, sent);
+        assert_eq!(SENT.get(), VOCABULARY * 24 * 2 + VOCABULARY * 4);
     });
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::super::Shape;
 use super::super::step::tokens;
-use crate::device::Kind;
+use crate::device::{Kind, Place};
 use crate::engine::Engine;
 use crate::error::Result;
 
@@ -23,7 +23,7 @@ const NATS: f64 = 1e-4;
 /// Numbers of a device beside those that they should be.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Check {
-    /// `directions`, `reads`, `updates` or `logits`.
+    /// `directions`, `reads`, `updates`, `logits` or `offloaded`.
     pub name: &'static str,
     /// What was compared.
     pub what: String,
@@ -71,10 +71,10 @@ pub(super) fn all(device: &Device, heard: &mut dyn FnMut(&str)) -> Result<Vec<Ch
     for storage in StorageType::ALL {
         checks.push(updates(device, storage)?);
     }
-    heard("logits against the CPU");
+    heard("logits against the CPU, and those of offloaded weights");
     let shapes: &[&str] = if Kind::of(device) == Kind::Cpu { &["tiny"] } else { &["tiny", "opt-125m"] };
     for shape in shapes.iter().filter_map(|name| Shape::named(name)) {
-        checks.push(logits(device, shape)?);
+        checks.extend(logits(device, shape)?);
     }
     Ok(checks)
 }
@@ -163,18 +163,23 @@ fn numbers(params: &ParamSet) -> Result<Vec<f64>> {
     Ok(all)
 }
 
-/// Log-probabilities of a model with random weights at both points of a pair.
-fn logits(device: &Device, shape: &Shape) -> Result<Check> {
+/// Log-probabilities of a model with random weights at both points of a pair: against the CPU's, and those of offloaded
+/// weights against those of weights on the device.
+fn logits(device: &Device, shape: &Shape) -> Result<[Check; 2]> {
     let shifts = [1e-3, -1e-3].map(|coeff| Shift { terms: vec![Term { seed: Seed(5), coeff }] });
     let points = Points::new(Law::Gaussian, &shifts);
     let tokens = tokens(4, 24, shape.vocabulary());
-    let scores = |device: &Device| -> Result<Vec<f64>> {
-        let (model, params) = shape.random_on(StorageType::Bf16, device)?;
+    let scores = |device: &Device, offload: bool| -> Result<Vec<f64>> {
+        let place = Place { device: device.clone(), offload };
+        let (model, params) = shape.random_on(StorageType::Bf16, place)?;
         Engine::new(model.as_ref(), &params).log_probs(&points, &tokens)
     };
-    let (found, expected) = (scores(device)?, scores(&Device::Cpu)?);
+    let (found, expected, offloaded) = (scores(device, false)?, scores(&Device::Cpu, false)?, scores(device, true)?);
     let what = format!("log-probabilities of {} at two points, in nats", shape.name);
-    Ok(Check::of("logits", what, &found, &expected, NATS))
+    Ok([
+        Check::of("logits", what.clone(), &found, &expected, NATS),
+        Check::of("offloaded", what, &offloaded, &found, 0.0),
+    ])
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub use rates::Rate;
 use super::step::{Setting, Stepped, step_on};
 use super::{SHAPES, Shape};
 use crate::config::Arithmetic;
-use crate::device::{Architecture, Card, Kind, Work, room, size_of, title};
+use crate::device::{Architecture, Card, Kind, Place, Work, room, size_of, title};
 use crate::error::Result;
 
 /// What a report is to hold.
@@ -36,6 +36,8 @@ pub struct DeviceRequest {
     pub bandwidth: Option<f64>,
     /// Weights that rates are measured on.
     pub weights: usize,
+    /// Whether the weights of timed models stay in the computer's memory.
+    pub offload: bool,
 }
 
 impl DeviceRequest {
@@ -54,6 +56,7 @@ impl DeviceRequest {
             threads: std::thread::available_parallelism().map_or(1, Into::into),
             bandwidth: None,
             weights: if kind == Kind::Cpu { 1 << 20 } else { 1 << 28 },
+            offload: false,
         }
     }
 }
@@ -83,6 +86,8 @@ pub struct DeviceReport {
     pub batch: usize,
     /// Tokens of a sequence.
     pub length: usize,
+    /// Whether the weights of timed models stayed in the computer's memory.
+    pub offload: bool,
     /// Steps of models with random weights.
     pub steps: Vec<DeviceStep>,
 }
@@ -146,23 +151,27 @@ pub fn device_report(
         rates,
         batch: request.batch,
         length: request.length,
+        offload: request.offload,
         steps,
     })
 }
 
 /// Times one model, where it fits.
 fn timed(shape: &Shape, device: &Device, request: &DeviceRequest, card: Option<&Card>) -> Result<DeviceStep> {
-    let needs = size_of(shape, request.storage, request.batch, request.length)?.map(|memory| match device {
+    let place = Place { device: device.clone(), offload: request.offload };
+    let offload = request.offload && !device.is_cpu();
+    let needs = size_of(shape, request.storage, offload, request.batch, request.length)?.map(|memory| match device {
         // A processor needs no context.
         Device::Cpu => memory.total() - memory.allowance,
         _ => memory.total(),
     });
+    // The roofline knows no way from the computer's memory.
     let expected = match card {
-        Some(card) => Architecture::of(&shape.config()?).and_then(|a| {
+        Some(card) if !offload => Architecture::of(&shape.config()?).and_then(|a| {
             let (batch, length) = (request.batch as u64, request.length as u64);
             Work::of(&a, batch, length, request.storage, Arithmetic::F32).seconds(card, Arithmetic::F32)
         }),
-        None => None,
+        _ => None,
     };
     let free = room(device).map(|(free, _)| free);
     let (took, skipped) = match (needs, free) {
@@ -182,7 +191,7 @@ fn timed(shape: &Shape, device: &Device, request: &DeviceRequest, card: Option<&
                 threads: request.threads,
                 steps: request.steps,
             };
-            match step_on(&setting, device) {
+            match step_on(&setting, place) {
                 Ok(stepped) => (Some(stepped), None),
                 // The next model may fit, and the report says what was wrong with this one.
                 Err(error) => (None, Some(format!("failed: {error}"))),
@@ -206,7 +215,7 @@ mod tests {
         let request = DeviceRequest { bandwidth: Some(40e9), ..small() };
         let report = device_report("cpu", &Device::Cpu, &request, &mut |part| heard.push(part.to_owned())).unwrap();
         assert!(report.agrees(), "{:#?}", report.checks);
-        for name in ["directions", "reads", "updates", "logits"] {
+        for name in ["directions", "reads", "updates", "logits", "offloaded"] {
             let compared: usize = report.checks.iter().filter(|c| c.name == name).map(|c| c.compared).sum();
             assert!(compared > 0 && heard.iter().any(|part| part.contains(name)), "{name}: {:#?}", report.checks);
         }

@@ -36,8 +36,10 @@ impl DeviceReport {
         }
         let _ = writeln!(
             out,
-            "\n## Two-point steps\n\nRandom weights, batch {}, {} tokens a sequence, arithmetic in f32.\n",
-            self.batch, self.length
+            "\n## Two-point steps\n\nRandom weights{}, batch {}, {} tokens a sequence, arithmetic in f32.\n",
+            if self.offload { ", offloaded to the computer's memory" } else { "" },
+            self.batch,
+            self.length
         );
         out += "| model | weights | needs by formula | held at most | ms a step | range | by the roofline |\n";
         out += "| --- | --- | --- | --- | --- | --- | --- |\n";

@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use polder::device::Wanted;
 use polder_models::StorageType;
+use polder_tasks::Split;
 
 pub(super) use eval::EvalArgs;
 pub(super) use generate::GenerateArgs;
@@ -122,9 +123,13 @@ pub(super) struct PredictArgs {
     /// A built-in task (sst2, copa, arc-easy, …) or a task file [default: a run's own]
     #[arg(long, value_name = "NAME|FILE.toml")]
     pub(super) task: Option<String>,
-    /// A file of rows (JSONL, JSON, CSV, TSV, Parquet); labels are not needed
-    #[arg(long, value_name = "FILE")]
+    /// A file of rows (JSONL, JSON, CSV, TSV, Parquet), a folder with such a file a split, or hf://datasets/owner/name;
+    /// labels are not needed
+    #[arg(long, value_name = "PATH")]
     pub(super) data: Option<PathBuf>,
+    /// Of a folder or a data set: train, validation or test [default: test where it is there, else the only one]
+    #[arg(long, value_name = "SPLIT", requires = "data")]
+    pub(super) split: Option<Split>,
     /// One text, for a task that reads one column
     #[arg(long, value_name = "TEXT")]
     pub(super) text: Option<String>,
@@ -143,6 +148,9 @@ pub(super) struct ReplayArgs {
     /// The model that the run started from [default: what the trajectory's header names]
     #[arg(long, value_name = "MODEL")]
     pub(super) base: Option<PathBuf>,
+    /// Only the first N steps: the weights as they were then [default: all]
+    #[arg(long, value_name = "N")]
+    pub(super) steps: Option<u64>,
     /// The folder to write
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
@@ -269,6 +277,9 @@ pub(super) struct BenchArgs {
     /// Report on a device: check it against the CPU, measure its memory, time steps; cpu, cuda:N, metal or auto
     #[arg(long, value_name = "DEVICE", conflicts_with_all = ["growth", "directions", "points_a_pass"])]
     pub(super) device: Option<Wanted>,
+    /// With --device: leave the weights of timed models in the computer's memory and send them matrix by matrix
+    #[arg(long, requires = "device")]
+    pub(super) offload: bool,
     /// With --device: what its memory is said to give, in GB/s [default: known of some cards]
     #[arg(long, value_name = "GB/S", requires = "device", value_parser = positive)]
     pub(super) bandwidth: Option<f64>,

@@ -29,6 +29,9 @@ pub(in crate::cli) struct LoadArgs {
     /// Where to compute: auto, cpu, cuda, cuda:N, metal or metal:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(in crate::cli) device: Wanted,
+    /// Leave the weights in the computer's memory and send them to the GPU matrix by matrix, for models larger than it
+    #[arg(long)]
+    pub(in crate::cli) offload: bool,
     /// Longest sequence in tokens [default: the model's limit]
     #[arg(long, value_name = "N")]
     pub(in crate::cli) max_length: Option<usize>,
