@@ -203,7 +203,11 @@ impl ParamSet {
             let (name, tensor) = (param.name.clone(), make(param)?);
             Ok(Param { name, tensor, carried: None, ..*param })
         };
-        Ok(Self { params: self.params.iter().map(one).collect::<Result<_>>()?, names: self.names.clone(), computes: self.computes.clone() })
+        Ok(Self {
+            params: self.params.iter().map(one).collect::<Result<_>>()?,
+            names: self.names.clone(),
+            computes: self.computes.clone(),
+        })
     }
 
     /// The length `‖u(law, seed)‖` of a direction over the trainable weights; `√d` for Rademacher directions.

@@ -23,7 +23,8 @@ impl Common {
     /// What all options of these examples begin with; nothing where that is too short to be worth it.
     pub fn of<'a>(examples: impl IntoIterator<Item = &'a EncodedExample>) -> Self {
         let mut count = 0;
-        let options: Vec<&EncodedOption> = examples.into_iter().inspect(|_| count += 1).flat_map(|e| &e.options).collect();
+        let options: Vec<&EncodedOption> =
+            examples.into_iter().inspect(|_| count += 1).flat_map(|e| &e.options).collect();
         // Each option keeps a token of its own, so that there is a row to follow the beginning.
         let own = options.iter().map(|o| o.ids.len().saturating_sub(o.scored + 1)).min().unwrap_or(0);
         let len = shared_len(&options).min(own);
@@ -240,7 +241,7 @@ mod tests {
         let examples: Vec<EncodedExample> = cases.iter().map(example).collect();
         let common = Common::of(&examples);
         assert_eq!(common.ids(), stem);
-        for (mut packed, rows) in [(Packed::default(), 10 + 7), (Packed::after(&common), 7)] {
+        for (mut packed, rows) in [(Packed::default(), 10 + 6), (Packed::after(&common), 6)] {
             fill(&mut packed, &cases);
             check(&packed, &stem, &cases);
             assert_eq!(packed.tokens.rows(), rows);

@@ -36,7 +36,8 @@ fn holds(name: &str, config: &ModelConfig, points: usize, batch: usize, length: 
         let pass = Pass { points, rows: batch * length, wanted: batch, arithmetic, kind: Kind::Cuda, sent };
         let (held, weights) = counted(config, &pass, batch, length);
         let said = architecture.peak(&pass).total();
-        let at = format!("{name}, {points} point(s), {batch} of {length}, {arithmetic:?}, {sent}: {held} held, {said} said");
+        let at =
+            format!("{name}, {points} point(s), {batch} of {length}, {arithmetic:?}, {sent}: {held} held, {said} said");
         assert!(said >= held && said as f64 <= 1.03 * held as f64 + 65_536.0, "{at}");
         let once = if sent > 0 { 0 } else { 2 * architecture.parameters() as u64 };
         assert_eq!(weights, once, "weights lie there once, or not at all");

@@ -2,6 +2,7 @@
 
 mod fixture;
 
+use std::collections::HashSet;
 use std::fs;
 
 use fixture::{Place, fail, str, succeed, text};
@@ -35,17 +36,21 @@ fn demonstrations_are_the_same_for_all_and_run_once() {
         "{first:?}"
     );
     assert!(lines.iter().all(|line| front(line) == first && prompt(line).ends_with(" It was")));
-    // Every word is a token. What all prompts begin with is run once for all examples, however many passes these take.
+    // Every word is a token. What prompts of a pass begin with is run once, what all of them begin with once for all passes.
     let words: Vec<Vec<String>> =
         lines.iter().map(|line| prompt(line).split_whitespace().map(str::to_owned).collect()).collect();
     let same = |other: &Vec<String>| words[0].iter().zip(other).take_while(|(a, b)| a == b).count();
     let stem = words.iter().skip(1).map(same).min().unwrap();
     assert!(stem >= first.iter().map(|shot| shot.split_whitespace().count()).sum());
     let tokens = |found: &Value| found["tokens"].as_u64().unwrap() as usize;
-    let needed = stem + words.iter().map(|words| words.len() - stem).sum::<usize>();
+    let beginnings: HashSet<&[String]> =
+        words.iter().flat_map(|words| (1..=words.len()).map(|n| &words[..n])).collect();
+    let needed = beginnings.len();
     assert!((needed..=needed + 1).contains(&tokens(&found)), "{needed} without BOS, {found}");
     let (again, same) = evaluated(&place, "sst2", "data", &["--shots", "2", "--batch", "5"]);
-    assert_eq!((tokens(&again), scores(&same)), (tokens(&found), scores(&lines)));
+    assert_eq!(scores(&same), scores(&lines));
+    let alone = stem + words.iter().map(|words| words.len() - stem).sum::<usize>();
+    assert!(alone > needed && (tokens(&found)..=alone + 1).contains(&tokens(&again)), "{alone} {found} {again}");
     // Another seed draws others; more than there are is an error that says how many there are.
     let (_, other) = evaluated(&place, "sst2", "data", &["--shots", "2", "--shots-seed", "1"]);
     assert_ne!(front(&other[0]), first);

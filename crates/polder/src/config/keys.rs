@@ -69,7 +69,11 @@ const GENERAL: &[Key] = &[
     key("steps", Kind::Value, "number of steps (2000)"),
     key("batch", Kind::Value, "examples a step, or \"full\" (16)"),
     key("device", Kind::Text, "\"auto\", \"cpu\", \"cuda\", \"cuda:N\", \"metal\" or \"metal:N\" (auto)"),
-    key("offload", Kind::Value, "leave weights in the computer's memory, send them to the GPU one by one: true or false (false)"),
+    key(
+        "offload",
+        Kind::Value,
+        "leave weights in the computer's memory, send them to the GPU one by one: true or false (false)",
+    ),
     key("threads", Kind::Value, "worker threads (the machine's cores)"),
     key("micro_batch", Kind::Value, "examples a forward pass (the batch)"),
     key("points_a_pass", Kind::Value, "points of weight space that a forward pass reads together (2)"),
@@ -117,7 +121,11 @@ const LATER: &[Key] = &[
     key("eval.every", Kind::Value, "steps between evaluations on the dev rows (a tenth of the steps)"),
     key("eval.split", Kind::Text, "split of the first and final score: validation, test, train (validation)"),
     key("eval.limit", Kind::Value, "at most so many rows of that split (1000)"),
-    key("eval.metric", Kind::Text, "what chooses the best weights: loss, accuracy, macro-f1, binary-f1, f1 or exact-match (loss)"),
+    key(
+        "eval.metric",
+        Kind::Text,
+        "what chooses the best weights: loss, accuracy, macro-f1, binary-f1, f1 or exact-match (loss)",
+    ),
     key("eval.before", Kind::Value, "evaluate before the first step (true)"),
 ];
 
