@@ -212,7 +212,7 @@ pub enum Error {
         found: String,
     },
     /// A range of steps that the trajectory does not have.
-    #[error("steps {from}..{to} were asked for, but the trajectory has {steps}\nhint: ask for steps that it has")]
+    #[error("steps {from}..{to} were asked for, but the trajectory has {steps}\nhint: ask for at most {steps}")]
     Range {
         /// The first step.
         from: u64,

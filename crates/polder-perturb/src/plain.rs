@@ -27,7 +27,7 @@ pub struct PlainReader<'a> {
 }
 
 impl<'a> PlainReader<'a> {
-    /// A reader of `params` at `points` that computes in `dtype`, on the device of the parameters.
+    /// A reader of `params` at `points` that computes in `dtype`, on [`ParamSet::device`].
     pub fn new(params: &'a ParamSet, points: &'a Points, dtype: DType) -> Self {
         Self { params, points, dtype, device: params.device() }
     }

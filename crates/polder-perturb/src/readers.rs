@@ -1,4 +1,4 @@
-//! Which reader reads weights where they lie.
+//! Which reader computes where.
 
 use candle_core::Device;
 
@@ -9,7 +9,7 @@ use crate::param::ParamSet;
 use crate::points::Points;
 use crate::reader::{Arithmetic, Reader};
 
-/// A reader of `params` at `points` on the device of the parameters.
+/// A reader of `params` at `points` on the device where they are to be computed with ([`ParamSet::device`]).
 ///
 /// # Errors
 /// A device, or an arithmetic on that device, for which there is no reader.

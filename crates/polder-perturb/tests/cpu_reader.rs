@@ -91,7 +91,7 @@ fn sequences() -> Vec<Sequence> {
         Sequence { rows: span(21, 3), prefix: span(0, 21) },
         Sequence { rows: span(24, 1), prefix: span(0, 21) },
         Sequence { rows: span(25, 40), prefix: Span::default() },
-        Sequence { rows: span(65, 18), prefix: span(25, 40) },
+        Sequence { rows: span(65, 18), prefix: span(25, 33) },
     ]
 }
 

@@ -231,6 +231,14 @@ pub fn check_arithmetic(kind: Kind, arithmetic: Arithmetic) -> Result<(), Device
     }
 }
 
+/// Checks that leaving the weights in the computer's memory spares a device's.
+///
+/// # Errors
+/// Apple GPUs, which share the computer's memory; their driver also keeps what was sent until a pass ends.
+pub fn check_offload(kind: Kind, offload: bool) -> Result<(), DeviceError> {
+    if offload && kind == Kind::Metal { Err(DeviceError::Shared { kind }) } else { Ok(()) }
+}
+
 /// Opens a device that was chosen; the same one each time, since tensors of two can't meet.
 ///
 /// # Errors
@@ -277,22 +285,36 @@ pub fn check_weights(device: &candle_core::Device, weights: u64) -> Result<(), D
 pub struct Place {
     /// The device that computes.
     pub device: candle_core::Device,
-    /// Whether the weights stay in the computer's memory and are sent to a GPU matrix by matrix; of no effect on the CPU.
-    pub offload: bool,
+    /// Whether the weights stay in the computer's memory and are sent to a GPU matrix by matrix.
+    offload: bool,
 }
 
 impl Place {
+    /// A device, to which weights are offloaded or on which they lie; on the CPU that is the same.
+    ///
+    /// # Errors
+    /// As [`check_offload`].
+    pub fn new(device: candle_core::Device, offload: bool) -> Result<Self, DeviceError> {
+        check_offload(Kind::of(&device), offload)?;
+        Ok(Self { offload: offload && !device.is_cpu(), device })
+    }
+
+    /// Whether weights are offloaded.
+    pub fn offloads(&self) -> bool {
+        self.offload
+    }
+
     /// The device on which the weights lie.
-    pub fn weights(&self) -> candle_core::Device {
+    pub fn lies(&self) -> candle_core::Device {
         if self.offload { candle_core::Device::Cpu } else { self.device.clone() }
     }
 
     /// Leaves loaded weights where they are, if they are to be offloaded, and lets them be read on the device.
     ///
     /// # Errors
-    /// Weights that lie elsewhere than [`Place::weights`].
-    pub fn offload(&self, params: &mut ParamSet) -> Result<()> {
-        if self.offload && !self.device.is_cpu() {
+    /// Weights that lie elsewhere than [`Place::lies`].
+    pub fn settle(&self, params: &mut ParamSet) -> Result<()> {
+        if self.offload {
             params.offload(&self.device)?;
         }
         Ok(())

@@ -33,7 +33,7 @@ impl Counts {
     }
 }
 
-/// What makes an engine's readers. [`polder_perturb::reader`] goes by the device of the weights; another one may watch or
+/// What makes an engine's readers. [`polder_perturb::reader`] goes by the device that computes; another one may watch or
 /// stand in for it.
 pub type MakeReader = for<'r> fn(&'r ParamSet, &'r Points, Arithmetic) -> polder_perturb::Result<Box<dyn Reader + 'r>>;
 

@@ -105,7 +105,7 @@ impl Model {
     /// Files that can't be read as a model; an address that can't be fetched; a GPU without room for the weights.
     pub fn load(path: &Path, storage: StorageType, place: impl Into<Place>) -> Result<Self> {
         let place: Place = place.into();
-        let device = &place.weights();
+        let device = &place.lies();
         let fetched = hub::address(path).map(|_| find(path)).transpose()?.map(|found| found.path);
         let path = fetched.as_deref().unwrap_or(path);
         if !device.is_cpu() {
@@ -114,7 +114,7 @@ impl Model {
             check_weights(device, weights as u64 * storage.bytes() as u64)?;
         }
         let mut loaded = load(path, storage, device)?;
-        place.offload(&mut loaded.params)?;
+        place.settle(&mut loaded.params)?;
         let net = build(&loaded.config, &loaded.params)?;
         Ok(Self { loaded, net })
     }

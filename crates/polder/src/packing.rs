@@ -62,7 +62,7 @@ pub(crate) fn alike_examples(examples: &[EncodedExample]) -> (Vec<usize>, Vec<us
 /// Examples of one forward pass, and where each option's log-probabilities lie in its answer.
 ///
 /// Sequences that begin alike share the rows of their beginning, whether they are options of one example or of several:
-/// a pass runs each token once after the same tokens. By row invariance this changes no bit.
+/// a pass runs each token once after the same tokens. Where rows are invariant (on the CPU) this changes no bit.
 #[derive(Debug, Clone, Default)]
 pub struct Packed {
     /// What the model is given.
@@ -90,10 +90,11 @@ impl Packed {
     /// an option predicts nothing and is left out, so options of one token after a common prompt are one sequence in all.
     ///
     /// # Errors
-    /// An option whose scored tokens are all it has (nothing precedes them), or that has none.
+    /// An option whose scored tokens are all it has (nothing of it precedes them, beyond what has been run before), or that
+    /// has none.
     pub fn push(&mut self, options: &[&EncodedOption]) -> Result<()> {
         for (index, option) in options.iter().enumerate() {
-            if option.scored == 0 || option.scored >= option.ids.len() {
+            if option.scored == 0 || option.scored + self.skip >= option.ids.len() {
                 return Err(Error::NothingPredicts { option: index, scored: option.scored, tokens: option.ids.len() });
             }
         }
@@ -323,5 +324,10 @@ mod tests {
         assert!(packed.push(&[&option(&[1, 2], 2)]).is_err());
         assert!(packed.push(&[&option(&[1, 2], 0)]).is_err());
         assert!(packed.push(&[&option(&[], 0)]).is_err());
+        // Nor may all that precedes it have been run before.
+        let mut after = Packed::after(&Common { ids: (0..8).collect() });
+        assert!(after.push(&[&option(&[0, 1, 2, 3, 4, 5, 6, 7, 9], 1)]).is_err());
+        assert!(after.push(&[&option(&[0, 1, 2], 1)]).is_err());
+        assert!(after.push(&[&option(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 1)]).is_ok());
     }
 }

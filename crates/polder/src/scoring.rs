@@ -7,7 +7,7 @@ use polder_tasks::{EncodedExample, LossKind, Metric, Normalize, Task, TextLength
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::packing::{Common, Packed, alike_examples, all_options, rows_of};
+use crate::packing::{Common, Packed, alike_examples, all_options};
 
 /// How many token rows an evaluation pass takes unless told otherwise; results do not depend on it. Their activations stay
 /// in the last cache: 2,048 rows took 8 to 21 % longer with SmolLM2-135M in f32.
@@ -108,8 +108,8 @@ pub fn score(
 
 /// As [`score`], with what each pass gave.
 ///
-/// Examples are packed into passes of `size`, those that begin alike next to one another, so that a pass runs what they
-/// share once; each option's bits depend on its own tokens only. What all examples begin with (demonstrations, an
+/// Examples are packed into passes of `size`, by rows those that begin alike next to one another, so that a pass runs what
+/// they share once; each option's bits depend on its own tokens only. What all examples begin with (demonstrations, an
 /// instruction) is run once for all passes; the few that begin otherwise, since they were cut to fit, come last. `on_pass`
 /// may end the evaluation.
 ///
@@ -149,13 +149,14 @@ fn score_alike(
         [] => None,
         ids => Some(engine.stem(&Points::plain(), ids)?),
     };
-    let rows = |i: usize| rows_of(&all_options(&examples[i]));
+    let alone = Packed::after(&common);
+    let rows = |i: usize| alone.growth(&all_options(&examples[i]));
     let least = match size {
         PassSize::Rows(most) => most,
         PassSize::Examples(_) => 0,
     };
-    // The longest passes first: what is needed at most is known at once. Where rows are what fills a pass, those longer than
-    // it; the rest by what they begin with.
+    // The longest first, so that what a pass needs at most is known at once; where rows are what fills it, only those that
+    // are longer than a pass, and the rest by what they begin with.
     let ids = |i: usize| examples[i].options.first().map_or(&[][..], |option| option.ids.as_slice());
     order.sort_by_cached_key(|i| (Reverse(rows(*i).max(least)), ids(*i)));
     let mut rest = order.as_slice();

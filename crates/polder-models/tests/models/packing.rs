@@ -6,6 +6,8 @@ use polder_perturb::{Law, Points, Seed, Shift, Span};
 use crate::fixture::{Golden, golden, largest_difference, log_probs, reader, variants};
 
 const READERS: [&str; 2] = ["plain f64", "cpu"];
+/// Tokens of the prompt after which a branch leaves it early.
+const EARLY: usize = 5;
 
 /// The log-probability of each token of `tail` after all that comes before it, from one plain sequence.
 fn alone(golden: &Golden, reader_name: &str, points: &Points, head: &[u32], tail: &[u32]) -> Vec<f64> {
@@ -16,18 +18,24 @@ fn alone(golden: &Golden, reader_name: &str, points: &Points, head: &[u32], tail
     log_probs(golden.model.as_ref(), at.as_ref(), &input)
 }
 
-/// A prompt with two branches, between two other sequences; wanted: the tokens of both branches.
+/// A prompt with two branches, between two other sequences, and two more branches that leave the prompt, and the first
+/// branch, after their first tokens; wanted: the tokens of all branches.
 fn packed(golden: &Golden) -> (Tokens, [Vec<u32>; 3]) {
     let (prompt, first, second) = (&golden.ids[0][..9], &golden.ids[0][9..14], &golden.ids[1][3..6]);
     let mut input = Tokens::new();
     input.push(&golden.ids[1][..7]);
     let prefix = input.push(prompt);
     input.push(&golden.ids[1][7..]);
-    for branch in [first, second] {
+    let mut branch = |branch: &[u32], prefix: Span| {
         let rows = input.push_branch(branch, prefix);
         let before = std::iter::once(prefix.start + prefix.len - 1).chain(rows.start..);
         before.zip(branch).for_each(|(row, token)| input.want(row, *token));
-    }
+        rows
+    };
+    let of_first = branch(first, prefix);
+    branch(second, prefix);
+    branch(second, Span { len: EARLY, ..prefix });
+    branch(second, Span { len: 2, ..of_first });
     (input, [prompt.to_vec(), first.to_vec(), second.to_vec()])
 }
 
@@ -49,6 +57,8 @@ fn packed_sequences_and_branches_equal_plain_sequences() {
             let found = log_probs(golden.model.as_ref(), at.as_ref(), &input);
             let mut expected = alone(&golden, reader_name, &points, &prompt, &first);
             expected.extend(alone(&golden, reader_name, &points, &prompt, &second));
+            expected.extend(alone(&golden, reader_name, &points, &prompt[..EARLY], &second));
+            expected.extend(alone(&golden, reader_name, &points, &[&prompt, &first[..2]].concat(), &second));
             check(&name, reader_name, &found, &expected);
         }
     }

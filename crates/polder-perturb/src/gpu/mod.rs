@@ -38,8 +38,8 @@ use shift::{Group, unwritten, upload_groups};
 /// Reads weights on a GPU at points, with activations in f32.
 ///
 /// Weights lie on the device, or stay in the computer's memory ([`ParamSet::offload`]) and are sent matrix by matrix, once a
-/// pass for all its points. Shifted weights have the bits of the CPU backend. Products are those of cuBLAS or candle, whose order of sums depends on
-/// the number of rows: a row's bits depend on its company, as the CPU backend's do not.
+/// pass for all its points. Shifted weights have the bits of the CPU backend. Products are those of cuBLAS or candle, whose
+/// order of sums depends on the number of rows: a row's bits depend on its company, as the CPU backend's do not.
 pub(crate) struct GpuReader<'a> {
     params: &'a ParamSet,
     points: &'a Points,
@@ -62,7 +62,7 @@ struct Kept {
 }
 
 impl<'a> GpuReader<'a> {
-    /// A reader of `params` at `points` on their device.
+    /// A reader of `params` at `points` on [`ParamSet::device`].
     ///
     /// # Errors
     /// An arithmetic that the device does not have; not enough memory.

@@ -1,8 +1,8 @@
-"""MeZO in PyTorch with polder's economies in the forward pass, to show what is left of the difference.
+"""MeZO in PyTorch with most of polder's economies in the forward pass, to show what is left of the difference.
 
 As mezo.py (the same step, directions drawn four times), but: what the options of an example share is run once and each
 option's own tokens are a branch of it; examples are packed into even rows under a mask that keeps them apart, so that
-next to nothing is padded; the head and the softmax run only where a token is scored; moving a weight makes no copy of it.
+next to nothing is padded (what different examples begin with is run for each, unlike polder's); the head and the softmax run only where a token is scored; moving a weight makes no copy of it.
 
     python mezo_economical.py MODEL DATA --task sst2 [as mezo.py]
     python mezo_economical.py MODEL DATA --check      losses of one step of each task equal mezo.py's

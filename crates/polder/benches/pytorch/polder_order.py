@@ -37,7 +37,7 @@ def permutation(count, key):
     return order
 
 
-def first_epoch(count, task_seed, seed):
-    """The rows of a file of `count` rows, all of them training rows, as the first epoch's batches take them."""
-    drawn = permutation(count, struct.pack("<Q8s16x", task_seed, b"train   "))
-    return [drawn[i] for i in permutation(count, struct.pack("<QQ16s", seed, 0, b"polder/batches/1"))]
+def first_epoch(count, task_seed, seed, rows=None):
+    """The training rows of a file of `count` rows (`rows` of them, or all) as the first epoch's batches take them."""
+    drawn = permutation(count, struct.pack("<Q8s16x", task_seed, b"train   "))[:rows]
+    return [drawn[i] for i in permutation(len(drawn), struct.pack("<QQ16s", seed, 0, b"polder/batches/1"))]

@@ -51,11 +51,11 @@ def load(folder, dtype, threads, device="cpu"):
 
 
 def loss(name, examples, log_probs):
-    """The batch's loss; `log_probs[example][option]` holds the log-probabilities of the option's tokens."""
+    """The batch's loss, a tensor; `log_probs[example][option]` holds the log-probabilities of the option's tokens."""
     if TASKS[name].loss == "target":
-        return -torch.cat([options[e.gold] for e, options in zip(examples, log_probs)]).mean().item()
+        return -torch.cat([options[e.gold] for e, options in zip(examples, log_probs)]).mean()
     each = [mean_scores(options).log_softmax(0)[e.gold] for e, options in zip(examples, log_probs)]
-    return -torch.stack(each).mean().item()
+    return -torch.stack(each).mean()
 
 
 def mean_scores(options):
@@ -74,10 +74,10 @@ def step(program, model, name, examples, seed, eps, lr):
     """The losses at both points, the projected gradient, and the positions that the layers ran."""
     program.add_direction(model, seed, eps)
     log_probs, positions = program.token_log_probs(model, examples)
-    plus = loss(name, examples, log_probs)
+    plus = loss(name, examples, log_probs).item()
     program.add_direction(model, seed, -2 * eps)
     log_probs, again = program.token_log_probs(model, examples)
-    minus = loss(name, examples, log_probs)
+    minus = loss(name, examples, log_probs).item()
     program.add_direction(model, seed, eps)
     projected = (plus - minus) / (2 * eps)
     program.add_direction(model, seed, -lr * projected)

@@ -121,7 +121,7 @@ impl Shape {
         place: impl Into<Place>,
     ) -> Result<(Box<dyn LanguageModel>, ParamSet)> {
         let place: Place = place.into();
-        let device = &place.weights();
+        let device = &place.lies();
         let config = self.config()?;
         let mut params = ParamSet::new();
         for (name, shape) in expected_tensors(&config) {
@@ -134,7 +134,7 @@ impl Shape {
             }
             insert(&mut params, &name, (values, &shape), storage, device)?;
         }
-        place.offload(&mut params)?;
+        place.settle(&mut params)?;
         Ok((build(&config, &params)?, params))
     }
 }

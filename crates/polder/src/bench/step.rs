@@ -93,7 +93,7 @@ fn take(setting: &Setting, place: &Place) -> Result<Stepped> {
     let points_a_pass = setting.points_a_pass.clamp(1, 2 * directions);
     let parameters = shape.parameters()?;
     let needed = parameters as u64 * storage.bytes() as u64;
-    if let Some((free, _)) = room(&place.weights()).filter(|(free, _)| needed > *free) {
+    if let Some((free, _)) = room(&place.lies()).filter(|(free, _)| needed > *free) {
         return Err(Error::TooLarge { shape: shape.name, needed, free });
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();

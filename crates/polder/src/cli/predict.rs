@@ -69,7 +69,16 @@ fn rows(arguments: &PredictArgs, task: &PromptTask) -> Result<Vec<Drawn>> {
         let mut bar = Transfer::new(false);
         let found = polder::hub::data(path, &mut |p| bar.at(p))?;
         bar.clear();
-        return if found.is_dir() { from_folder(&found, arguments.split) } else { from_file(&found) };
+        return match arguments.split {
+            split if found.is_dir() => from_folder(&found, split),
+            None => from_file(&found),
+            Some(split) => {
+                anyhow::bail!(
+                    "`{}` is a file, so there is no split {split} of it\nhint: leave --split out",
+                    found.display()
+                )
+            }
+        };
     }
     let row = match &arguments.text {
         Some(text) => typed_row(task, text).map_err(polder::Error::from)?,

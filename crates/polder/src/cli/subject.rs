@@ -41,7 +41,10 @@ impl Subject {
             Some(dtype) => dtype,
             None => own_dtype(&found.path)?,
         };
-        let place = Place { device: device::open(&chosen)?, offload: arguments.offload };
+        let place = Place::new(device::open(&chosen)?, arguments.offload).map_err(polder::Error::from)?;
+        if arguments.offload && !place.offloads() {
+            tell(quiet, "note: --offload changes nothing on the CPU, which reads weights where they lie");
+        }
         let model = Model::load(&found.path, dtype, place)?;
         Ok(Self { model, dtype, run })
     }

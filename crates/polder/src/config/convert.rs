@@ -27,9 +27,9 @@ impl Config {
     /// Opens the device, where the model is to be read.
     ///
     /// # Errors
-    /// A device that isn't there or can't be opened.
+    /// A device that isn't there or can't be opened, or to which nothing is offloaded.
     pub fn place(&self) -> Result<Place> {
-        Ok(Place { device: self.device.open()?, offload: self.offload })
+        Ok(Place::new(self.device.open()?, self.offload)?)
     }
 
     /// How many rows to draw.

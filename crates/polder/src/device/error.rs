@@ -60,6 +60,14 @@ pub enum DeviceError {
         /// The arithmetic.
         arithmetic: &'static str,
     },
+    /// Weights to be left in the computer's memory, of a device that computes in that memory.
+    #[error(
+        "`offload` is true, and {kind} computes in the computer's own memory: nothing would be spared\nhint: offload = false"
+    )]
+    Shared {
+        /// The kind of device.
+        kind: Kind,
+    },
     /// Something that only the CPU does.
     #[error("{what} is computed on the CPU only, and the weights are on {kind}\nhint: device = \"cpu\"")]
     CpuOnly {

@@ -23,7 +23,8 @@ impl Failure {
         match self {
             Self::OutOfMemory => {
                 "nothing that was logged is lost: go on by `--resume`, with less in a pass (`--set micro_batch=…`, `--set \
-                 points_a_pass=1`), or once nothing else uses the device"
+                 points_a_pass=1`), with the weights in the computer's memory (`--set offload=true`; not on Apple GPUs), or once \
+                 nothing else uses the device"
             }
             Self::Lost => {
                 "nothing that was logged is lost: look at the driver's log (such as `dmesg`), then go on by `--resume`, there \

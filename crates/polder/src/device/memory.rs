@@ -291,7 +291,8 @@ impl Count<'_> {
         all
     }
 
-    /// What a reader keeps for all layers: angles, and how sequences attend.
+    /// What a reader keeps for all layers: angles, and how sequences attend (of a branch also what it comes after is listed,
+    /// four bytes a key: left out, some hundred kilobytes at most).
     fn kept(&self) -> u64 {
         let Pass { rows, wanted, .. } = *self.pass;
         let angles = if self.a.opt { 0 } else { bytes(&[rows, self.a.head_dim, 4]) };

@@ -100,7 +100,7 @@ pub fn sizes(batch: usize, length: usize) -> Result<String> {
         out,
         "\nGB that a two-point step takes on a GPU → the smallest card of {cards} GB that holds it: batch {batch}, {length} \
          tokens a sequence, both points in a pass, arithmetic in f32, SGD; by formula, with {:.2} GB set aside for context, \
-         kernels and cuBLAS. Offloaded weights stay in the computer's memory (`offload = true`).",
+         kernels and cuBLAS. Offloaded weights stay in the computer's memory, which has to hold them (`offload = true`).",
         ALLOWANCE as f64 / 1e9
     );
     Ok(out)

@@ -52,12 +52,12 @@ pub fn settings_of(task: &dyn Task, ends: Vec<u32>, max_length: usize) -> Settin
 }
 
 /// Whether a point's weights are made whole for generation: as it is said, else where they take at most half of the memory
-/// that is free where they lie. Never in bf16 arithmetic, where bits would change.
+/// that is free on their device, and not where they are offloaded. Never in bf16 arithmetic, where bits would change.
 pub fn makes_whole(said: Option<bool>, engine: &Engine<'_>) -> bool {
     let bytes = materialised_bytes(engine.params()) as u64;
-    let params = engine.params();
-    let room = room(&if params.offloaded() { candle_core::Device::Cpu } else { params.device() });
-    engine.arithmetic() != Arithmetic::Bf16 && said.unwrap_or_else(|| room.is_none_or(|(free, _)| bytes <= free / 2))
+    let fits = || room(&engine.params().device()).is_none_or(|(free, _)| bytes <= free / 2);
+    // Offloaded weights would be sent in f32 for every token.
+    engine.arithmetic() != Arithmetic::Bf16 && said.unwrap_or_else(|| !engine.params().offloaded() && fits())
 }
 
 /// The texts that a model answers at one point; its weights are made whole first where `whole`, which changes no bit.

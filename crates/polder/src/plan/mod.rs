@@ -19,7 +19,7 @@ pub use measure::{Measured, Parts, measure};
 pub(crate) use show::size;
 
 use crate::config::Config;
-use crate::device::{Architecture, Chosen, DeviceMemory, Kind, ThisMachine, check_arithmetic, choose};
+use crate::device::{Architecture, Chosen, DeviceMemory, Kind, ThisMachine, check_arithmetic, check_offload, choose};
 use crate::error::{Error, Result};
 use crate::hub;
 use crate::model::find;
@@ -114,6 +114,7 @@ impl Plan {
         // The cheapest check of all, and the one that most often fails on a new machine.
         let device = choose(config.device, &ThisMachine)?;
         check_arithmetic(device.kind, config.arithmetic)?;
+        check_offload(device.kind, config.offload)?;
         let fetched = hub::pin(&mut config, &mut |_| {})?;
         let found = find(&config.model.path)?;
         let model = inspect(&found.path)?;

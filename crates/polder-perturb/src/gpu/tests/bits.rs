@@ -214,14 +214,17 @@ fn a_part_that_was_sent_has_the_bits_of_the_whole() {
                 for rows in [0..37, 0..5, 3..4, 17..37, 36..37] {
                     let held = Held::sent(param, rows.clone(), &Device::Cpu).expect("rows");
                     assert_eq!(held.tensor.dims(), [rows.len(), width]);
-                    let (start, len) = (rows.start * width, rows.len() * width);
-                    for group in upload_groups(points, true, &Device::Cpu).expect("groups") {
+                    // All of it, and stretches within it.
+                    let (first, all) = (rows.start * width, rows.len() * width);
+                    let stretches = [(first, all), (first + all / 2, all - all / 2), (first + 3, all - 5)];
+                    let groups = || upload_groups(points, true, &Device::Cpu).expect("groups");
+                    for (group, (start, len)) in groups().iter().flat_map(|g| stretches.map(|stretch| (g, stretch))) {
                         let [part, all] = [&held, &Held::all(param)].map(|held| {
                             let out = unwritten(group.variants * len, DType::F32, &Device::Cpu).expect("room");
                             group.read(points.law(), held, start, len, &out).expect("a read");
                             bits(&out)
                         });
-                        assert_eq!(part, all, "{storage:?} {width} {rows:?}");
+                        assert_eq!(part, all, "{storage:?} {width} {rows:?} {start} {len}");
                     }
                 }
             }

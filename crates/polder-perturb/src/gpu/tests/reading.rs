@@ -53,7 +53,7 @@ fn sequences() -> Vec<Sequence> {
         Sequence { rows: span(21, 3), prefix: span(0, 21) },
         Sequence { rows: span(24, 1), prefix: span(0, 21) },
         Sequence { rows: span(25, 40), prefix: Span::default() },
-        Sequence { rows: span(65, 18), prefix: span(25, 40) },
+        Sequence { rows: span(65, 18), prefix: span(25, 33) },
     ]
 }
 
@@ -161,21 +161,24 @@ fn offloaded_weights_give_the_same_bits_and_are_sent_once_a_pass() {
 #[test]
 fn an_offloaded_head_is_sent_block_by_block() {
     in_both(|| {
-        let x = matrix(5, 2 * 3, 24);
-        let points = Points::pair(Law::Gaussian, Seed(3), 1e-2);
-        let pairs: Vec<(u32, u32)> = (0..20).map(|i| (i % 3, (i * 2503) % VOCABULARY as u32)).collect();
-        let [here, sent] = [false, true].map(|offload| {
-            let mut params = head_params();
-            if offload {
-                params.offload(&Device::Cpu).expect("weights in the computer's memory");
-            }
-            SENT.set(0);
-            let head = linear(&params, "head.weight", Some("head.bias"));
-            let gpu = GpuReader::new(&params, &points, Arithmetic::F32).expect("a reader");
-            bits(&gpu.log_probs(&x, head, &pairs).expect("log-probabilities"))
-        });
-        assert_eq!(here, sent);
-        assert_eq!(SENT.get(), VOCABULARY * 24 * 2 + VOCABULARY * 4);
+        let pair = Points::pair(Law::Gaussian, Seed(3), 1e-2);
+        // f32 that rests is multiplied as it was sent, anything else is made at the point.
+        for (dtype, points) in [(DType::BF16, &pair), (DType::F32, &pair), (DType::F32, &Points::plain())] {
+            let x = matrix(5, points.count() * 3, 24);
+            let pairs: Vec<(u32, u32)> = (0..20).map(|i| (i % 3, (i * 2503) % VOCABULARY as u32)).collect();
+            let [here, sent] = [false, true].map(|offload| {
+                let mut params = head_params(dtype);
+                if offload {
+                    params.offload(&Device::Cpu).expect("weights in the computer's memory");
+                }
+                SENT.set(0);
+                let head = linear(&params, "head.weight", Some("head.bias"));
+                let gpu = GpuReader::new(&params, points, Arithmetic::F32).expect("a reader");
+                bits(&gpu.log_probs(&x, head, &pairs).expect("log-probabilities"))
+            });
+            assert_eq!(here, sent, "{dtype:?}");
+            assert_eq!(SENT.get(), VOCABULARY * 24 * dtype.size_in_bytes() + VOCABULARY * 4);
+        }
     });
 }
 
@@ -266,9 +269,9 @@ fn a_broken_number_reaches_every_row_that_sees_it() {
     });
 }
 
-fn head_params() -> ParamSet {
+fn head_params(dtype: DType) -> ParamSet {
     let mut set = ParamSet::new();
-    add_param(&mut set, "head.weight", &[VOCABULARY, 24], Storage::Plain(DType::BF16), 0, 1);
+    add_param(&mut set, "head.weight", &[VOCABULARY, 24], Storage::Plain(dtype), 0, 1);
     add_param(&mut set, "head.bias", &[VOCABULARY], Storage::Plain(DType::F32), 0, 2);
     set
 }
@@ -276,7 +279,7 @@ fn head_params() -> ParamSet {
 #[test]
 fn the_head_says_what_the_cpus_says() {
     in_both(|| {
-        let params = head_params();
+        let params = head_params(DType::BF16);
         let x = matrix(5, 5 * 6, 24);
         let pairs: Vec<(u32, u32)> = (0..20).map(|i| (i % 6, (i * 2503) % VOCABULARY as u32)).collect();
         let points = several();

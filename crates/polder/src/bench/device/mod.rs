@@ -151,15 +151,15 @@ pub fn device_report(
         rates,
         batch: request.batch,
         length: request.length,
-        offload: request.offload,
+        offload: request.offload && !device.is_cpu(),
         steps,
     })
 }
 
 /// Times one model, where it fits.
 fn timed(shape: &Shape, device: &Device, request: &DeviceRequest, card: Option<&Card>) -> Result<DeviceStep> {
-    let place = Place { device: device.clone(), offload: request.offload };
-    let offload = request.offload && !device.is_cpu();
+    let place = Place::new(device.clone(), request.offload)?;
+    let offload = place.offloads();
     let needs = size_of(shape, request.storage, offload, request.batch, request.length)?.map(|memory| match device {
         // A processor needs no context.
         Device::Cpu => memory.total() - memory.allowance,
@@ -215,7 +215,7 @@ mod tests {
         let request = DeviceRequest { bandwidth: Some(40e9), ..small() };
         let report = device_report("cpu", &Device::Cpu, &request, &mut |part| heard.push(part.to_owned())).unwrap();
         assert!(report.agrees(), "{:#?}", report.checks);
-        for name in ["directions", "reads", "updates", "logits", "offloaded"] {
+        for name in ["directions", "reads", "updates", "logits"] {
             let compared: usize = report.checks.iter().filter(|c| c.name == name).map(|c| c.compared).sum();
             assert!(compared > 0 && heard.iter().any(|part| part.contains(name)), "{name}: {:#?}", report.checks);
         }
