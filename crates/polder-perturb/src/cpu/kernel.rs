@@ -20,6 +20,9 @@ pub(super) const DEPTH: usize = 768;
 pub(super) const STRIDE: usize = DEPTH + 16;
 /// Columns that go through all groups before the next ones: those of a panel, or of two, stay in the first cache.
 const SLICE: usize = 256;
+/// So few rows of one panel are multiplied by a kernel of their own where there is one.
+#[cfg(target_arch = "x86_64")]
+const FEW: usize = 4;
 
 /// Panels of activations, each `[depth][PANEL]`.
 #[derive(Clone, Copy)]
@@ -32,7 +35,7 @@ pub(super) struct Columns<'a> {
     /// How many columns of each are multiplied.
     pub(super) depth: usize,
     /// How many lanes of the last panel are asked for; those behind them may be left as they are.
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only AVX2 makes less than a panel"))]
+    #[cfg_attr(not(target_arch = "x86_64"), allow(unused, reason = "only vectors of x86-64 make less than a panel"))]
     pub(super) last: usize,
 }
 
@@ -48,10 +51,18 @@ pub(super) struct Tiles<'a> {
 ///
 /// `s` is `groups·GROUP` rows of `STRIDE`, of which `x.depth` are read.
 pub(super) fn multiply(level: Level, x: Columns<'_>, s: &[f32], groups: usize, more: bool, tiles: &mut Tiles<'_>) {
-    let (count, depth) = (x.count, x.depth);
+    let (count, depth, last) = (x.count, x.depth, x.last);
     assert!(groups > 0 && depth <= DEPTH && s.len() >= (groups * GROUP - 1) * STRIDE + depth);
     assert!(count == 0 || x.data.len() >= (count - 1) * x.stride + depth * PANEL);
     assert!(count == 0 || tiles.data.len() >= (count - 1) * tiles.stride + groups * GROUP * PANEL);
+    #[cfg(target_arch = "x86_64")]
+    if level == Level::Avx512 && count == 1 && last <= FEW {
+        let (x, s, t_stride) = (x.data.as_ptr(), s.as_ptr(), tiles.stride);
+        let block = avx512::Block { x, x_stride: 0, s, depth, more, tile: tiles.data.as_mut_ptr(), t_stride };
+        // SAFETY: the machine has AVX-512F at this level; the slices are as long as asserted above.
+        unsafe { avx512::few(block, groups * GROUP, last) };
+        return;
+    }
     let mut panel = 0;
     while panel < count {
         let at_once = at_once(level == Level::Avx512, count - panel);
@@ -82,7 +93,7 @@ pub(super) fn multiply(level: Level, x: Columns<'_>, s: &[f32], groups: usize, m
                         let (x0, t0) = (x.data[x_at..].as_ptr(), tiles.data[tile_at..].as_mut_ptr());
                         // SAFETY: the machine has AVX2 and FMA at this level; the slices are as long as asserted above.
                         unsafe {
-                            if panel + 1 == count && x.last <= PANEL / 2 {
+                            if panel + 1 == count && last <= PANEL / 2 {
                                 avx2::half(x0, s.as_ptr(), slice, more, t0);
                             } else {
                                 avx2::whole(x0, s.as_ptr(), slice, more, t0);
@@ -215,9 +226,19 @@ mod tests {
     #[test]
     fn every_level_gives_the_bits_of_one_chain_of_fused_multiply_adds() {
         let groups = 2;
-        for (depth, count, last) in
-            [(1, 1, 16), (7, 2, 3), (64, 3, 9), (333, 1, 8), (333, 1, 1), (65, 5, 4), (DEPTH, 3, 16)]
-        {
+        for (depth, count, last) in [
+            (1, 1, 16),
+            (7, 2, 3),
+            (64, 3, 9),
+            (333, 1, 8),
+            (333, 1, 1),
+            (65, 5, 4),
+            (DEPTH, 3, 16),
+            (DEPTH, 1, 1),
+            (5, 1, 2),
+            (48, 1, 3),
+            (71, 1, 4),
+        ] {
             let stride = depth * PANEL + 5;
             let (x, s) = (numbers(count * stride, 1), numbers(groups * GROUP * STRIDE, 2));
             let tile_stride = groups * GROUP * PANEL + 3;
