@@ -96,9 +96,13 @@ unsafe fn square(from: *const f32, from_stride: usize, to: *mut f32, to_stride: 
     }
 }
 
+/// [`square`], to be called where AVX2 is known to be there.
+///
+/// # Safety
+/// As there.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-unsafe fn square_avx2(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+pub(super) unsafe fn square_avx2(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
     use std::arch::x86_64::*;
     // SAFETY: the caller's promise.
     unsafe {
