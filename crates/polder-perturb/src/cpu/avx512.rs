@@ -137,8 +137,9 @@ unsafe fn turned<const L: usize>(block: Block, rows: usize) {
         let mut sums = [[0f32; ROWS]; L];
         // SAFETY: all accesses lie within what the caller promises; of rows that are not there the last one is read again.
         unsafe {
-            for i in 0..if more { count } else { 0 } {
-                (0..L).for_each(|l| sums[l][i] = *tile.add((first + i) * PANEL + l));
+            for (l, sums) in sums.iter_mut().enumerate().filter(|_| more) {
+                let of_row = |i: usize| *tile.add((first + i) * PANEL + l);
+                sums.iter_mut().take(count).enumerate().for_each(|(i, sum)| *sum = of_row(i));
             }
             let mut acc: [__m512; L] = std::array::from_fn(|l| _mm512_loadu_ps(sums[l].as_ptr()));
             for k in (0..depth).step_by(ROWS) {

@@ -181,8 +181,9 @@ mod avx2 {
             let mut sums = [[0f32; PANEL]; L];
             // SAFETY: all accesses lie within what the caller promises, or within the arrays here.
             unsafe {
-                for i in 0..if more { count } else { 0 } {
-                    (0..L).for_each(|l| sums[l][i] = *tile.add((first + i) * PANEL + l));
+                for (l, sums) in sums.iter_mut().enumerate().filter(|_| more) {
+                    let of_row = |i: usize| *tile.add((first + i) * PANEL + l);
+                    sums.iter_mut().take(count).enumerate().for_each(|(i, sum)| *sum = of_row(i));
                 }
                 let mut acc: [[__m256; 2]; L] =
                     std::array::from_fn(|l| [0, 8].map(|half| _mm256_loadu_ps(sums[l][half..].as_ptr())));
