@@ -6,9 +6,9 @@
 
 #![allow(unsafe_code)]
 
-#[cfg(target_arch = "x86_64")]
-use crate::cpu::avx512;
 use crate::cpu::level::Level;
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::{avx512, few};
 
 /// Activation rows in a panel.
 pub(super) const PANEL: usize = 16;
@@ -20,9 +20,6 @@ pub(super) const DEPTH: usize = 768;
 pub(super) const STRIDE: usize = DEPTH + 16;
 /// Columns that go through all groups before the next ones: those of a panel, or of two, stay in the first cache.
 const SLICE: usize = 256;
-/// So few rows of one panel are multiplied by a kernel of their own where there is one.
-#[cfg(target_arch = "x86_64")]
-const FEW: usize = 4;
 
 /// Panels of activations, each `[depth][PANEL]`.
 #[derive(Clone, Copy)]
@@ -56,20 +53,10 @@ pub(super) fn multiply(level: Level, x: Columns<'_>, s: &[f32], groups: usize, m
     assert!(count == 0 || x.data.len() >= (count - 1) * x.stride + depth * PANEL);
     assert!(count == 0 || tiles.data.len() >= (count - 1) * tiles.stride + groups * GROUP * PANEL);
     #[cfg(target_arch = "x86_64")]
-    if level >= Level::Avx2 && count == 1 && last <= FEW {
-        let (x, s, tile, t_stride) = (x.data.as_ptr(), s.as_ptr(), tiles.data.as_mut_ptr(), tiles.stride);
+    if level >= Level::Avx2 && count == 1 && last <= few::MOST {
+        let rows = few::Rows { s: s.as_ptr(), count: groups * GROUP, depth };
         // SAFETY: the machine has the level's instructions; the slices are as long as asserted above.
-        unsafe {
-            match (level, last) {
-                (Level::Avx512, _) => {
-                    let block = avx512::Block { x, x_stride: 0, s, depth, more, tile, t_stride };
-                    avx512::few(block, groups * GROUP, last);
-                }
-                (_, 1) => avx2::few::<1>(x, s, groups * GROUP, depth, more, tile),
-                (_, 2) => avx2::few::<2>(x, s, groups * GROUP, depth, more, tile),
-                _ => avx2::few::<FEW>(x, s, groups * GROUP, depth, more, tile),
-            }
-        }
+        unsafe { few::multiply(level, x.data.as_ptr(), last, rows, more, tiles.data.as_mut_ptr()) };
         return;
     }
     let mut panel = 0;
@@ -156,64 +143,6 @@ mod avx2 {
     use std::arch::x86_64::*;
 
     use super::{GROUP, PANEL, STRIDE};
-    use crate::cpu::pack::square_avx2;
-
-    /// The first L lanes of a panel and `rows` weight rows, of which sixteen travel in the lanes of two vectors; see
-    /// [`avx512::few`](crate::cpu::avx512::few).
-    ///
-    /// # Safety
-    /// AVX2 and FMA; a panel of `depth·PANEL` elements; `rows` rows of STRIDE in `s`; a tile of `rows·PANEL`, initialised
-    /// where `more`.
-    #[target_feature(enable = "avx2,fma")]
-    pub(super) unsafe fn few<const L: usize>(
-        x: *const f32,
-        s: *const f32,
-        rows: usize,
-        depth: usize,
-        more: bool,
-        tile: *mut f32,
-    ) {
-        const COLUMNS: usize = 8;
-        // Columns of sixteen rows.
-        let mut turned = [0f32; COLUMNS * PANEL];
-        for first in (0..rows).step_by(PANEL) {
-            let count = (rows - first).min(PANEL);
-            let mut sums = [[0f32; PANEL]; L];
-            // SAFETY: all accesses lie within what the caller promises, or within the arrays here.
-            unsafe {
-                for (l, sums) in sums.iter_mut().enumerate().filter(|_| more) {
-                    let of_row = |i: usize| *tile.add((first + i) * PANEL + l);
-                    sums.iter_mut().take(count).enumerate().for_each(|(i, sum)| *sum = of_row(i));
-                }
-                let mut acc: [[__m256; 2]; L] =
-                    std::array::from_fn(|l| [0, 8].map(|half| _mm256_loadu_ps(sums[l][half..].as_ptr())));
-                for k in (0..depth).step_by(COLUMNS) {
-                    let width = (depth - k).min(COLUMNS);
-                    let row = |i: usize| s.add((first + i) * STRIDE + k);
-                    if width == COLUMNS && count == PANEL {
-                        square_avx2(row(0), STRIDE, turned.as_mut_ptr(), PANEL);
-                        square_avx2(row(8), STRIDE, turned[8..].as_mut_ptr(), PANEL);
-                    } else {
-                        for (i, j) in (0..count).flat_map(|i| (0..width).map(move |j| (i, j))) {
-                            turned[j * PANEL + i] = *row(i).add(j);
-                        }
-                    }
-                    for (j, column) in turned.chunks_exact(PANEL).enumerate().take(width) {
-                        let w = [0, 8].map(|half| _mm256_loadu_ps(column[half..].as_ptr()));
-                        for (l, acc) in acc.iter_mut().enumerate() {
-                            let x = _mm256_set1_ps(*x.add((k + j) * PANEL + l));
-                            *acc = [_mm256_fmadd_ps(w[0], x, acc[0]), _mm256_fmadd_ps(w[1], x, acc[1])];
-                        }
-                    }
-                }
-                for (l, acc) in acc.iter().enumerate() {
-                    _mm256_storeu_ps(sums[l].as_mut_ptr(), acc[0]);
-                    _mm256_storeu_ps(sums[l][8..].as_mut_ptr(), acc[1]);
-                    (0..count).for_each(|i| *tile.add((first + i) * PANEL + l) = sums[l][i]);
-                }
-            }
-        }
-    }
 
     /// A group and the first eight lanes of one panel.
     ///

@@ -3,6 +3,8 @@
 pub(crate) mod attention;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod few;
 pub(crate) mod head;
 mod kernel;
 pub(crate) mod level;

@@ -9,7 +9,6 @@ seconds (of training alone, from its beginning), loss (before the step) and peak
 scored split counts in it from then on), and, after the steps of --at, one with step and accuracy on all validation rows.
 """
 
-import argparse
 import json
 import resource
 import time
@@ -20,20 +19,13 @@ import evaluate_transformers
 import training_run
 from mezo_economical import token_log_probs
 from polder_order import first_epoch
-from tasks import TASKS, read_examples, training_examples
+from tasks import read_examples, training_examples
 
 
 def parsed():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="a Hugging Face folder")
-    parser.add_argument("data", help="a folder with sst2/, copa/ and arc_easy/")
-    parser.add_argument("--task", choices=TASKS, default="sst2")
+    parser = training_run.usual_arguments(__doc__, steps=126, lr=2e-5)
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=126)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--lr", type=float, default=2e-5)
-    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--at", type=lambda text: {int(n) for n in text.split(",")}, default={0, 8, 16, 32, 63, 126})
     return parser.parse_args()
 

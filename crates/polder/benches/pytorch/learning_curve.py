@@ -2,7 +2,7 @@
 
     python learning_curve.py --first-order adamw.jsonl --run RUN curve.jsonl [--run …] --out curve.svg
 
-RUN is a run folder, curve.jsonl has a line {"step": …, "accuracy": …} for each step at which its weights were scored: `polder
+RUN is the folder of a two-point run, curve.jsonl has a line {"step": …, "accuracy": …} for each step at which its weights were scored: `polder
 replay RUN --steps N --out W`, then `polder eval --model W --json`. Seconds are the sums of the steps' own, scoring left out. A
 forward pass is one of a batch; a step of first order counts as three, its backward pass being twice the work of its forward.
 """

@@ -24,16 +24,22 @@ class Program(NamedTuple):
     add_direction: Callable  # of model, seed and scale
 
 
-def arguments(description):
+def usual_arguments(description, steps, lr):
+    """Those of every program that trains."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="a Hugging Face folder")
     parser.add_argument("data", help="a folder with sst2/, copa/ and arc_easy/")
     parser.add_argument("--task", choices=TASKS, default="sst2")
-    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=steps)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--eps", type=float, default=1e-3)
-    parser.add_argument("--lr", type=float, default=0.0)
+    parser.add_argument("--lr", type=float, default=lr)
     parser.add_argument("--threads", type=int, default=2)
+    return parser
+
+
+def arguments(description):
+    parser = usual_arguments(description, steps=8, lr=0.0)
+    parser.add_argument("--eps", type=float, default=1e-3)
     parser.add_argument("--dtype", choices=DTYPES, default="f32")
     parser.add_argument("--device", default="cpu", help="as polder names it: cpu, cuda:N or metal")
     parser.add_argument("--validation", type=int, default=0, metavar="N", help="then score the first N validation rows")
