@@ -236,6 +236,13 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether a run left the numbers: a loss or an update that is infinite or none.
+    pub fn is_divergence(&self) -> bool {
+        matches!(self, Self::NonFiniteLoss { .. } | Self::NonFiniteUpdate { .. })
+    }
+}
+
 /// The remedy for an I/O error, where there is one.
 fn io_hint(source: &std::io::Error) -> &'static str {
     use std::io::ErrorKind as K;

@@ -33,6 +33,11 @@ impl Metric {
         matches!(self, Self::F1 | Self::ExactMatch)
     }
 
+    /// Whether the score is the mean of what each row counts by itself.
+    pub fn is_mean(self) -> bool {
+        matches!(self, Self::Accuracy | Self::F1 | Self::ExactMatch)
+    }
+
     /// What a generated answer counts, between 0 and 1; `None` for other metrics than of texts.
     pub fn of_answer(self, score: AnswerScore) -> Option<f64> {
         match self {

@@ -45,6 +45,14 @@ pub enum Error {
         /// The run folder.
         path: PathBuf,
     },
+    /// A file that says no comparison.
+    #[error("`{}` is no comparison: {reason}\nhint: COMPARE.md shows one", path.display())]
+    Comparison {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The log of a run that had begun is missing.
     #[error(
         "the run `{}` holds `{left}` but no `trajectory`, so its steps are not known and it can't go on\n\

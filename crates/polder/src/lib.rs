@@ -13,6 +13,7 @@ pub mod batching;
 pub mod bench;
 pub mod calibration;
 pub mod card;
+pub mod comparison;
 pub mod config;
 pub mod device;
 pub mod engine;

@@ -63,7 +63,7 @@ fn refusals_name_the_remedy() {
     refused(&[&path("out.gguf"), "--format", "safetensors"], &["is to be a folder"]);
     refused(&[&path("data")], &["is there already"]);
     refused(&[&path("out"), "--type", "q4_0"], &["`q4_0`"]);
-    refused(&[&path("out.gguf")], &["no byte-level BPE", "safetensors"]);
+    refused(&[&path("out.gguf")], &["no BPE of a known kind", "safetensors"]);
     let said = fail(&["export", str(&opt.path("model")), &path("opt.gguf")]);
     assert!(said.contains("`opt`") && said.contains("safetensors"), "{said}");
     assert!(!place.path("out").exists() && !place.path("out.gguf").exists());

@@ -2,12 +2,15 @@
 
 use crate::error::Result;
 use crate::gguf::value::Metadata;
+use crate::load::sentencepiece::{self, SPACE};
 use crate::load::tokens::{Added, Kind, Spec, Token};
 
 // Token types of GGUF (`tokenizer.ggml.token_type`).
+const UNKNOWN: u64 = 2;
 const CONTROL: u64 = 3;
 const USER_DEFINED: u64 = 4;
 const UNUSED: u64 = 5;
+const BYTE: u64 = 6;
 
 /// What the metadata says of the tokenizer.
 ///
@@ -29,11 +32,19 @@ pub(crate) fn spec(metadata: &Metadata) -> Result<Spec> {
             continue;
         }
         spec.vocab.push(Token { text: text.to_owned(), id });
-        if kind == CONTROL || kind == USER_DEFINED {
-            spec.added.push(Added { token: Token { text: text.to_owned(), id }, special: kind == CONTROL });
+        let special = kind == CONTROL || kind == UNKNOWN && spec.kind.is_sentencepiece();
+        if special || kind == USER_DEFINED {
+            if spec.kind.is_sentencepiece() && !special && text.contains(SPACE) {
+                let what = format!("`{text}`, a token of spaces that is looked for before text is cut");
+                return Err(metadata.unsupported(what, HINT));
+            }
+            spec.added.push(Added { token: Token { text: text.to_owned(), id }, special });
         }
     }
-    spec.merges = merges(metadata)?;
+    spec.merges = match kind.is_sentencepiece() {
+        true => scored_merges(metadata, &tokens, &types)?,
+        false => merges(metadata)?,
+    };
     let token = |key: &str| -> Result<Option<Token>> {
         let Some(id) = metadata.uint(key)? else {
             return Ok(None);
@@ -52,10 +63,15 @@ pub(crate) fn spec(metadata: &Metadata) -> Result<Spec> {
     Ok(spec)
 }
 
+const HINT: &str = "use the model's Hugging Face folder, which holds a tokenizer.json";
+
 fn kind(metadata: &Metadata) -> Result<Kind> {
-    const HINT: &str = "use the model's Hugging Face folder, which holds a tokenizer.json";
     match metadata.text("tokenizer.ggml.model")? {
         Some("gpt2") => {}
+        Some("llama") => {
+            let prefix = metadata.bool("tokenizer.ggml.add_space_prefix")?.unwrap_or(true);
+            return Ok(Kind::SentencePiece { prefix });
+        }
         Some(other) => {
             return Err(metadata.unsupported(format!("a tokenizer of the model `{other}`"), HINT));
         }
@@ -82,4 +98,16 @@ fn merges(metadata: &Metadata) -> Result<Vec<(String, String)>> {
         _ => Err(metadata.wrong(format!("the merge `{merge}` is no pair"))),
     };
     merges.iter().map(split).collect()
+}
+
+/// The merges that SentencePiece's scores stand for.
+fn scored_merges(metadata: &Metadata, tokens: &[&str], types: &[u64]) -> Result<Vec<(String, String)>> {
+    let scores = metadata.floats("tokenizer.ggml.scores")?;
+    let scores = scores.ok_or_else(|| metadata.wrong("`tokenizer.ggml.scores` is missing"))?;
+    if scores.len() != tokens.len() {
+        return Err(metadata.wrong(format!("{} tokens have {} scores", tokens.len(), scores.len())));
+    }
+    let whole = |kind: u64| ![UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE].contains(&kind);
+    let all = tokens.iter().zip(types).zip(&scores).filter(|((_, kind), _)| whole(**kind));
+    Ok(sentencepiece::merges(&all.map(|((text, _), score)| (*text, *score as f32)).collect::<Vec<_>>()))
 }

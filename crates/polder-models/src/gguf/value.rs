@@ -74,6 +74,16 @@ impl Metadata {
         })
     }
 
+    /// A list of finite numbers.
+    pub(crate) fn floats(&self, key: &str) -> Result<Option<Vec<f64>>> {
+        self.get(key, "list of finite numbers", |v| {
+            let Value::List(list) = v else { return None };
+            list.iter()
+                .map(|v| if let Value::Float(x) = v { Some(*x) } else { None }.filter(|x| x.is_finite()))
+                .collect()
+        })
+    }
+
     /// A text.
     pub(crate) fn text(&self, key: &str) -> Result<Option<&str>> {
         self.get(key, "text", |v| if let Value::Text(text) = v { Some(text.as_str()) } else { None })

@@ -11,6 +11,7 @@ mod inspect;
 mod names;
 mod panics;
 mod safetensors;
+pub(crate) mod sentencepiece;
 mod shards;
 pub(crate) mod storage;
 pub(crate) mod tokens;

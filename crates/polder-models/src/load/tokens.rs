@@ -1,6 +1,6 @@
-//! Byte-level BPE tokenizers, from the parts that GGUF files and old Hugging Face folders hold.
+//! BPE tokenizers, from the parts that GGUF files and old Hugging Face folders hold.
 //!
-//! Sources: the tokenizer.json files that GPT-2, SmolLM2, LLaMA 3 and Qwen2 were published with.
+//! Sources: the tokenizer.json files that GPT-2, SmolLM2, LLaMA 2 and 3 and Qwen2 were published with.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use tokenizers::Tokenizer;
 
 use super::panics::without_panic;
+use super::sentencepiece::SPACE;
 use crate::error::{Error, Result};
 use crate::load::SideFile;
 
@@ -23,12 +24,23 @@ pub(crate) enum Kind {
     Llama3,
     /// Qwen2 and Qwen3: single digits, text in Unicode's composed form.
     Qwen2,
+    /// SentencePiece's BPE, as LLaMA 1 and 2 and Mistral have it: nothing is cut, spaces are `▁`, characters that are no token
+    /// become bytes.
+    SentencePiece {
+        /// Whether a space is put before a text, and behind each special token in it.
+        prefix: bool,
+    },
 }
 
 impl Kind {
     /// Whether a sequence begins with BOS where the file does not say.
     pub(crate) fn adds_bos(self) -> bool {
-        self == Self::Llama3
+        self == Self::Llama3 || self.is_sentencepiece()
+    }
+
+    /// Whether it is SentencePiece's and not byte-level.
+    pub(crate) fn is_sentencepiece(self) -> bool {
+        matches!(self, Self::SentencePiece { .. })
     }
 
     /// The kind whose tokenizer.json cuts text like this one; what only moves offsets is passed over.
@@ -36,25 +48,51 @@ impl Kind {
         let part = |key: &str| json.get(key).map_or(Value::Null, without_offsets);
         let (normalizer, pre) = (part("normalizer"), part("pre_tokenizer"));
         let looks_up = json.pointer("/model/ignore_merges").and_then(Value::as_bool).unwrap_or(false);
-        [Self::Gpt2, Self::Smollm, Self::Llama3, Self::Qwen2].into_iter().find(|kind| {
+        let falls_back = json.pointer("/model/byte_fallback").and_then(Value::as_bool).unwrap_or(false);
+        let sentencepiece = [true, false].map(|prefix| Self::SentencePiece { prefix });
+        let all = [Self::Gpt2, Self::Smollm, Self::Llama3, Self::Qwen2].into_iter().chain(sentencepiece);
+        all.into_iter().find(|kind| {
             without_offsets(&kind.normalizer()) == normalizer
                 && without_offsets(&kind.pre_tokenizer()) == pre
                 && (*kind == Self::Llama3) == looks_up
+                && kind.is_sentencepiece() == falls_back
         })
     }
 
-    /// llama.cpp's name of it.
+    /// llama.cpp's name of its way to cut text.
     pub(crate) fn gguf_name(self) -> &'static str {
         match self {
             Self::Gpt2 => "gpt-2",
             Self::Smollm => "smollm",
             Self::Llama3 => "llama-bpe",
             Self::Qwen2 => "qwen2",
+            Self::SentencePiece { .. } => "default",
         }
     }
 
     fn normalizer(self) -> Value {
-        if self == Self::Qwen2 { json!({ "type": "NFC" }) } else { Value::Null }
+        let spaces = || json!({ "type": "Replace", "pattern": { "String": " " }, "content": SPACE });
+        match self {
+            Self::Qwen2 => json!({ "type": "NFC" }),
+            Self::SentencePiece { prefix: true } => {
+                json!({ "type": "Sequence", "normalizers": [{ "type": "Prepend", "prepend": SPACE }, spaces()] })
+            }
+            Self::SentencePiece { prefix: false } => spaces(),
+            Self::Gpt2 | Self::Smollm | Self::Llama3 => Value::Null,
+        }
+    }
+
+    fn decoder(self) -> Value {
+        let Self::SentencePiece { prefix } = self else { return bytes() };
+        let mut steps = vec![
+            json!({ "type": "Replace", "pattern": { "String": SPACE }, "content": " " }),
+            json!({ "type": "ByteFallback" }),
+            json!({ "type": "Fuse" }),
+        ];
+        if prefix {
+            steps.push(json!({ "type": "Strip", "content": " ", "start": 1, "stop": 0 }));
+        }
+        json!({ "type": "Sequence", "decoders": steps })
     }
 
     fn pre_tokenizer(self) -> Value {
@@ -71,8 +109,14 @@ impl Kind {
             Self::Smollm => sequence(json!({ "type": "Digits", "individual_digits": true }), bytes(true)),
             Self::Llama3 => sequence(split(r"\p{N}{1,3}"), bytes(false)),
             Self::Qwen2 => sequence(split(r"\p{N}"), bytes(false)),
+            Self::SentencePiece { .. } => Value::Null,
         }
     }
+}
+
+/// What joins bytes to text, and trims offsets.
+fn bytes() -> Value {
+    json!({ "type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false, "use_regex": true })
 }
 
 /// A part of a tokenizer.json without what changes no token: offsets, and defaults that older files leave out.
@@ -165,7 +209,8 @@ impl Spec {
                         "rstrip": false, "normalized": false, "special": special })
             })
             .collect();
-        let bytes = json!({ "type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false, "use_regex": true });
+        let (pieces, template) = (self.kind.is_sentencepiece(), self.template()?);
+        let unk = self.unk.as_ref().filter(|_| pieces).map(|token| &token.text);
         Ok(json!({
             "version": "1.0",
             "truncation": null,
@@ -173,14 +218,15 @@ impl Spec {
             "added_tokens": added,
             "normalizer": self.kind.normalizer(),
             "pre_tokenizer": self.kind.pre_tokenizer(),
-            "post_processor": match self.template()? {
-                Some(template) => json!({ "type": "Sequence", "processors": [bytes, template] }),
-                None => bytes.clone(),
+            "post_processor": match template {
+                template if pieces => template.unwrap_or_default(),
+                Some(template) => json!({ "type": "Sequence", "processors": [bytes(), template] }),
+                None => bytes(),
             },
-            "decoder": bytes,
+            "decoder": self.kind.decoder(),
             "model": {
-                "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
-                "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false,
+                "type": "BPE", "dropout": null, "unk_token": unk, "continuing_subword_prefix": null,
+                "end_of_word_suffix": null, "fuse_unk": pieces, "byte_fallback": pieces,
                 "ignore_merges": self.kind == Kind::Llama3, "vocab": vocab, "merges": self.merges,
             },
         }))

@@ -58,6 +58,7 @@ fn every_architecture_comes_back_as_it_was() {
         ("smollm", rope(yarn)),
         ("qwen2", json!({ "model_type": "qwen2", "use_sliding_window": false, "tie_word_embeddings": false })),
         ("qwen2", json!({ "model_type": "qwen3", "use_sliding_window": false })),
+        ("default", json!({ "tie_word_embeddings": false })),
     ];
     for (kind, extra) in cases {
         let (home, source, json) = folder(kind, extra, StorageType::F32);

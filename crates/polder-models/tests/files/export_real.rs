@@ -171,12 +171,20 @@ fn llama_cpp_runs_every_architecture() {
         ("llama-bpe", with(wide(), json!({ "model_type": "mistral", "sliding_window": 48 }))),
         ("qwen2", with(qwen("qwen2"), json!({ "head_dim": 16 }))),
         ("qwen2", qwen("qwen3")),
+        ("default", wide()),
+        ("default", with(wide(), json!({ "model_type": "mistral", "sliding_window": null }))),
     ];
     for (kind, extra) in cases {
         let (_home, source, json) = folder(kind, extra, StorageType::F32);
         let model = load_f32(&source).unwrap();
         let (_home, path) = exported(&model, GgufType::F32);
-        let prompts = ["the movie was great", "In 1984 there were", "<|im_start|>user hello"];
+        let prompts = [
+            "the movie was great",
+            "In 1984 there were",
+            "<|im_start|>user hello",
+            " naïve  café 日本🙂\n\tx",
+            "</s><s> two</s> a <s>Hello",
+        ];
         let Some(seen) = by_llama_cpp(&path, &prompts) else { return };
         for (prompt, seen) in prompts.iter().zip(&seen) {
             let tokens = ids(&model, prompt);

@@ -46,7 +46,12 @@ fn models_that_llama_cpp_does_not_have() {
 
 /// The folder's model after a change of its tokenizer.json.
 fn with_tokenizer(change: impl Fn(&mut Value)) -> Loaded {
-    let (_home, source, _) = folder("smollm", json!({}), StorageType::F32);
+    with_tokenizer_of("smollm", change)
+}
+
+/// The same of a folder whose tokenizer is of that kind.
+fn with_tokenizer_of(kind: &str, change: impl Fn(&mut Value)) -> Loaded {
+    let (_home, source, _) = folder(kind, json!({}), StorageType::F32);
     let path = source.join("tokenizer.json");
     let mut json: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     change(&mut json);
@@ -57,9 +62,9 @@ fn with_tokenizer(change: impl Fn(&mut Value)) -> Loaded {
 #[test]
 fn tokenizers_that_the_format_does_not_describe() {
     let other = with_tokenizer(|json| json["pre_tokenizer"] = json!({ "type": "WhitespaceSplit" }));
-    assert!(refused(&other, GgufType::F32).contains("no byte-level BPE of a known kind"));
+    assert!(refused(&other, GgufType::F32).contains("no BPE of a known kind"));
     let lower = with_tokenizer(|json| json["normalizer"] = json!({ "type": "Lowercase" }));
-    assert!(refused(&lower, GgufType::F32).contains("no byte-level BPE of a known kind"));
+    assert!(refused(&lower, GgufType::F32).contains("no BPE of a known kind"));
     // Known by its parts, but a special token that swallows the space before it is not in the format.
     let strips = with_tokenizer(|json| json["added_tokens"][0]["lstrip"] = json!(true));
     assert!(refused(&strips, GgufType::F32).contains("in a way that the format can't describe"));
@@ -73,6 +78,22 @@ fn tokenizers_that_the_format_does_not_describe() {
         }
     });
     assert!(refused(&many, GgufType::F32).contains("beyond its"), "more tokens than embeddings");
+}
+
+#[test]
+fn pieces_that_scores_do_not_describe() {
+    let pieces = |change: &dyn Fn(&mut Value)| with_tokenizer_of("default", change);
+    // Newer files say the same otherwise, but put no space before a text that begins with one.
+    let newer = pieces(&|json| {
+        json["normalizer"] = Value::Null;
+        json["pre_tokenizer"] =
+            json!({ "type": "Metaspace", "replacement": "\u{2581}", "prepend_scheme": "always", "split": false });
+    });
+    assert!(refused(&newer, GgufType::F32).contains("no BPE of a known kind"));
+    let whole_words = pieces(&|json| json["model"]["byte_fallback"] = json!(false));
+    assert!(refused(&whole_words, GgufType::F32).contains("no BPE of a known kind"));
+    let fewer = pieces(&|json| drop(json["model"]["merges"].as_array_mut().unwrap().remove(5)));
+    assert!(refused(&fewer, GgufType::F32).contains("merges are not those that scores"));
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub(crate) enum Kv {
     Text(String),
     Texts(Vec<String>),
     I32s(Vec<i32>),
+    F32s(Vec<f32>),
 }
 
 /// A file in the making.
@@ -42,6 +43,12 @@ impl Kv {
                 kind(out, 8);
                 out.extend((all.len() as u64).to_le_bytes());
                 all.iter().for_each(|s| text(out, s));
+            }
+            Self::F32s(all) => {
+                kind(out, 9);
+                kind(out, 6);
+                out.extend((all.len() as u64).to_le_bytes());
+                all.iter().for_each(|x| out.extend(x.to_le_bytes()));
             }
             Self::I32s(all) => {
                 kind(out, 9);

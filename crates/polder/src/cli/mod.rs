@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod compare;
 mod eval;
 mod export;
 mod fault;
@@ -66,6 +67,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Sharpness(arguments) => sharpness::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),
     };
     match ended {

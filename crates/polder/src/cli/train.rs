@@ -89,7 +89,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// The first Ctrl-C asks the run to end, the second ends the process.
-fn on_interrupt(stop: &Stop) -> Result<()> {
+pub(super) fn on_interrupt(stop: &Stop) -> Result<()> {
     let flag = stop.flag();
     ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {

@@ -18,6 +18,10 @@ pub struct Card {
     pub bandwidth: f64,
     /// Operations of f32 a second outside of tensor cores, a fused multiply-add being two.
     pub f32: f64,
+    /// Operations of 32-bit integers a second.
+    pub integer: f64,
+    /// Instructions a second, integers and numbers together, one for each lane.
+    pub instructions: f64,
     /// Operations a second with factors of TF32.
     pub tf32: Option<f64>,
     /// Operations a second with factors of bf16, summed in f32.
@@ -29,6 +33,11 @@ pub struct Card {
 const GIB: u64 = 1 << 30;
 
 /// The devices that expectations are given for.
+///
+/// Lanes for integers beside those for f32, by the makers' descriptions: an A100's multiprocessor has 64 of each and begins
+/// 128 instructions a cycle; that of an H100 has 128 for f32 and 64 for integers, that of an RTX 4090 128, of which 64 do
+/// integers, and both begin 128. Apple's lanes do either; how much slower they multiply integers Apple does not say, and it
+/// is left out.
 pub const CARDS: &[Card] = &[
     Card {
         name: "A100 80GB",
@@ -36,6 +45,8 @@ pub const CARDS: &[Card] = &[
         memory: 80 * GIB,
         bandwidth: 2.039e12,
         f32: 19.5e12,
+        integer: 9.75e12,
+        instructions: 19.5e12,
         tf32: Some(156e12),
         bf16: Some(312e12),
         source: "NVIDIA A100 datasheet (SXM)",
@@ -46,6 +57,8 @@ pub const CARDS: &[Card] = &[
         memory: 80 * GIB,
         bandwidth: 3.35e12,
         f32: 67e12,
+        integer: 16.75e12,
+        instructions: 33.5e12,
         tf32: Some(494.5e12),
         bf16: Some(989.5e12),
         source: "NVIDIA H100 datasheet (tensor cores there with sparsity: halved)",
@@ -56,6 +69,8 @@ pub const CARDS: &[Card] = &[
         memory: 24 * GIB,
         bandwidth: 1.008e12,
         f32: 82.6e12,
+        integer: 20.65e12,
+        instructions: 41.3e12,
         tf32: Some(82.6e12),
         bf16: Some(165.2e12),
         source: "NVIDIA Ada GPU Architecture whitepaper, appendix A",
@@ -66,6 +81,8 @@ pub const CARDS: &[Card] = &[
         memory: 64 * GIB,
         bandwidth: 0.4e12,
         f32: 13.6e12,
+        integer: 6.8e12,
+        instructions: 6.8e12,
         tf32: None,
         bf16: None,
         source: "Apple: 400 GB/s; 3.6 TFLOPS of the 10-core M2, times 38 cores of 10",

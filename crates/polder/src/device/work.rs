@@ -7,11 +7,11 @@ use super::Architecture;
 use super::Card;
 use crate::config::Arithmetic;
 
-/// Operations that make one number of a Gaussian direction, counted in the definition (`DIRECTIONS.md`): 25 of the
-/// generator (a quarter of ten rounds of four halves of products, four exclusive ors and two sums) and 29 of the map.
-pub const DIRECTION: u64 = 54;
-/// Operations that make the random word of a stochastic rounding.
+/// Integer operations that make a random word, counted in the definition (`DIRECTIONS.md`): a quarter of ten rounds of four
+/// halves of products, four exclusive ors and two sums.
 const WORD: u64 = 25;
+/// Operations that make one number of a Gaussian direction: a word, and 29 of the map.
+pub const DIRECTION: u64 = WORD + 29;
 /// Operations of two points' sums, and of a rule with its rounding.
 const REST: u64 = 4;
 
@@ -20,6 +20,8 @@ const REST: u64 = 4;
 pub struct Work {
     /// Operations that make weights at the two points.
     pub shift_operations: u64,
+    /// Those among them of integers.
+    pub shift_integers: u64,
     /// Bytes of it: weights read once, scratch written for both points.
     pub shift_bytes: u64,
     /// Operations of products, a multiply-add being two.
@@ -32,6 +34,8 @@ pub struct Work {
     pub other_bytes: u64,
     /// Operations of the update: the direction once more, the rule, the rounding.
     pub update_operations: u64,
+    /// Those among them of integers.
+    pub update_integers: u64,
     /// Bytes of the update: every weight read and written.
     pub update_bytes: u64,
 }
@@ -61,6 +65,7 @@ impl Work {
         let rounding = if storage == StorageType::F32 { 0 } else { WORD };
         Self {
             shift_operations: made * (DIRECTION + REST),
+            shift_integers: made * WORD,
             shift_bytes: made * (held + 2 * factor),
             product_flops: 2 * rows * layered + 2 * scored * head,
             product_bytes: 2 * made * factor
@@ -69,6 +74,7 @@ impl Work {
             attention_flops: 2 * batch * layers * 4 * q * (length * (length + 1) / 2),
             other_bytes: rows * layers * elementwise * 4 + scored * v * 4,
             update_operations: d * (DIRECTION + REST + rounding),
+            update_integers: d * (WORD + rounding),
             update_bytes: 2 * d * held,
         }
     }
@@ -86,17 +92,18 @@ impl Work {
     /// Seconds on a card by its peaks: each kind of kernel takes what is longer, its bytes or its operations. `None` where
     /// the card lacks the arithmetic.
     ///
-    /// Operations that make directions are counted at the rate of f32 instructions (half of the operations, since a fused
-    /// multiply-add is two), which integer ones do not reach on every card.
+    /// Kernels that make directions take what is longest: their bytes, their integer operations, or all their instructions.
     pub fn seconds(&self, card: &Card, arithmetic: Arithmetic) -> Option<f64> {
         let products = card.products(arithmetic)?;
-        let phase =
-            |bytes: u64, operations: u64, rate: f64| (bytes as f64 / card.bandwidth).max(operations as f64 / rate);
+        let moved = |bytes: u64| bytes as f64 / card.bandwidth;
+        let made = |operations: u64, integers: u64| {
+            (operations as f64 / card.instructions).max(integers as f64 / card.integer)
+        };
         Some(
-            phase(self.shift_bytes, self.shift_operations, card.f32 / 2.0)
-                + phase(self.product_bytes, self.product_flops, products)
-                + phase(self.other_bytes, self.attention_flops, card.f32)
-                + phase(self.update_bytes, self.update_operations, card.f32 / 2.0),
+            moved(self.shift_bytes).max(made(self.shift_operations, self.shift_integers))
+                + moved(self.product_bytes).max(self.product_flops as f64 / products)
+                + moved(self.other_bytes).max(self.attention_flops as f64 / card.f32)
+                + moved(self.update_bytes).max(made(self.update_operations, self.update_integers)),
         )
     }
 }
@@ -115,7 +122,7 @@ mod tests {
         let work = Work::of(&a, 16, 32, StorageType::Bf16, Arithmetic::F32);
         // A layer: 4·768² + 2·768·3072 = 7,077,888; twelve: 84,934,656. The head: 38,608,896.
         let made = 84_934_656 + 38_608_896;
-        assert_eq!(work.shift_operations, 58 * made);
+        assert_eq!((work.shift_operations, work.shift_integers), (58 * made, 25 * made));
         // Two bytes read and two times four written.
         assert_eq!(work.shift_bytes, 10 * made);
         // 1,024 rows in the layers, 32 in the head.
@@ -127,10 +134,12 @@ mod tests {
         assert_eq!(work.other_bytes, 1024 * 12 * 4 * (14 * 768 + 2 * 3072) + 32 * 50_272 * 4);
         // 125,239,296 parameters, two bytes each read and written, 54 + 4 + 25 operations.
         assert_eq!((work.update_bytes, work.update_operations), (4 * 125_239_296, 83 * 125_239_296));
-        // On an A100 in f32: shifts 7.17e9 operations at 9.75e12 (735 µs; bytes would take 606), products 1.764e11 at
-        // 19.5e12 (9.05 ms), the rest 0.84 GB at 2.039e12 (0.409 ms), the update 1.04e10 at 9.75e12 (1.066 ms).
+        assert_eq!(work.update_integers, 50 * 125_239_296);
+        // On an A100 in f32: shifts 1.235e9 bytes at 2.039e12 (606 µs; 7.17e9 instructions at 19.5e12 would take 367, 3.09e9
+        // of integers at 9.75e12 317), products 1.764e11 at 19.5e12 (9.05 ms), the rest 0.84 GB (0.409 ms), the update
+        // 6.26e9 of integers (642 µs; 1.04e10 instructions would take 533).
         let seconds = work.seconds(&CARDS[0], Arithmetic::F32).unwrap();
-        assert!((seconds / 11.26e-3 - 1.0).abs() < 0.01, "{seconds}");
+        assert!((seconds / 10.71e-3 - 1.0).abs() < 0.01, "{seconds}");
         assert!(work.seconds(&CARDS[0], Arithmetic::Bf16).unwrap() < seconds);
         assert_eq!(work.seconds(&CARDS[3], Arithmetic::Bf16), None);
         assert_eq!(work.bytes(), work.shift_bytes + work.product_bytes + work.other_bytes + work.update_bytes);

@@ -24,6 +24,7 @@ use crate::figure::{Figure, Panel, page_css};
 use crate::run::write_file;
 use charts::Charts;
 use lines::Run;
+pub(crate) use write::{count, score, short, time};
 
 /// Draws the report of a run from what lies in its folder, as `RUN/report.html`; gives its path.
 ///
@@ -46,6 +47,14 @@ pub fn write_to(runs: &[impl AsRef<Path>], out: &Path) -> Result<()> {
         runs => compare::page(runs),
     };
     write_file(out, page.as_bytes())
+}
+
+/// The seconds that a run spent in steps.
+///
+/// # Errors
+/// As [`write()`].
+pub(crate) fn seconds_in_steps(run: &Path) -> Result<f64> {
+    Ok(cards::spent(&Run::read(run)?).0)
 }
 
 fn single(run: &Run) -> String {

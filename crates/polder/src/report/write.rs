@@ -4,7 +4,7 @@
 pub(super) const UNKNOWN: &str = "–";
 
 /// A number with so many significant digits at most; a dash where it is not finite.
-pub(super) fn short(value: f64, digits: usize) -> String {
+pub(crate) fn short(value: f64, digits: usize) -> String {
     if !value.is_finite() {
         return UNKNOWN.to_owned();
     }
@@ -21,7 +21,7 @@ pub(super) fn short(value: f64, digits: usize) -> String {
 }
 
 /// A whole number with commas between thousands.
-pub(super) fn count(value: f64) -> String {
+pub(crate) fn count(value: f64) -> String {
     if !value.is_finite() {
         return UNKNOWN.to_owned();
     }
@@ -37,7 +37,7 @@ pub(super) fn count(value: f64) -> String {
 }
 
 /// A time in the units that people use.
-pub(super) fn time(seconds: f64) -> String {
+pub(crate) fn time(seconds: f64) -> String {
     if !seconds.is_finite() {
         return UNKNOWN.to_owned();
     }
@@ -62,7 +62,7 @@ pub(super) fn memory(bytes: f64) -> String {
 }
 
 /// A score or its interval: a share in per cent, a loss in nats.
-pub(super) fn score(metric: &str, value: f64) -> String {
+pub(crate) fn score(metric: &str, value: f64) -> String {
     match metric {
         _ if !value.is_finite() => UNKNOWN.to_owned(),
         "loss" => format!("{value:.4}"),
@@ -71,7 +71,7 @@ pub(super) fn score(metric: &str, value: f64) -> String {
 }
 
 /// The ends of an interval; nothing where there is none.
-pub(super) fn interval(metric: &str, low: f64, high: f64) -> String {
+pub(crate) fn interval(metric: &str, low: f64, high: f64) -> String {
     if !(low.is_finite() && high.is_finite()) {
         return String::new();
     }

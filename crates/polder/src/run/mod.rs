@@ -126,6 +126,22 @@ impl RunFolder {
         Checkpoints::new(self.path.join("checkpoints"))
     }
 
+    /// Removes all weights of a run that has ended; base and trajectory rebuild them.
+    ///
+    /// # Errors
+    /// A folder that can't be removed.
+    pub fn forget_weights(&self) -> Result<()> {
+        for path in [self.best(), self.last(), self.path.join("checkpoints")] {
+            match fs::remove_dir_all(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", path)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Writes `RUN/plan.json`.
     ///
     /// # Errors

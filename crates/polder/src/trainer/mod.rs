@@ -27,6 +27,7 @@ pub use step::StepReport;
 pub use stop::{Stop, Stopped};
 
 pub(crate) use method::moves_of;
+pub(crate) use scores::{FINAL, MARKS, ROWS};
 pub(crate) use start::dropped_tail;
 
 use crate::batching::{BatchSize, Batching};

@@ -11,7 +11,7 @@ use super::stop::{Stop, Stopped};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::evaluation::{Evaluated, evaluate};
+use crate::evaluation::{Evaluated, compact, evaluate};
 use crate::event::{Event, Observer};
 use crate::generation::evaluate_answers;
 use crate::run::State;
@@ -20,7 +20,22 @@ use crate::scoring::PassSize;
 /// The name of evaluations that choose the best weights.
 pub(super) const DEV: &str = "dev";
 /// The name of the last score.
-pub(super) const FINAL: &str = "final";
+pub(crate) const FINAL: &str = "final";
+
+/// What each row of the last score counts (0 or 1 where answers are right or wrong), so that runs can be compared row by row.
+pub(crate) const MARKS: &str = "marks";
+/// The digest of these rows: which ones and their right answers, whatever prompt or tokens they were asked with.
+pub(crate) const ROWS: &str = "rows";
+
+/// What [`ROWS`] says.
+fn rows(examples: &[EncodedExample]) -> String {
+    let mut hash = blake3::Hasher::new();
+    for example in examples {
+        hash.update(&(example.idx.len() as u64).to_le_bytes()).update(example.idx.as_bytes());
+        hash.update(&example.gold.map_or(0, |gold| gold as u64 + 1).to_le_bytes());
+    }
+    hash.finalize().to_hex().to_string()
+}
 
 /// What the sidecar of these weights says.
 pub(super) fn state(loaded: &Loaded, step: u64, log: &Writer) -> Result<State> {
@@ -70,6 +85,10 @@ impl Scorer<'_> {
         more.insert("interval".to_owned(), found.interval.map(|i| vec![i.low, i.high]).into());
         if let Choice::Score(metric) = Choice::of(config)? {
             more.insert(metric.to_string(), found.score_by(metric, examples).into());
+        }
+        if name == FINAL && found.metric.is_mean() {
+            more.insert(ROWS.to_owned(), rows(examples).into());
+            more.insert(MARKS.to_owned(), compact(&found.marks));
         }
         let finite = |x: f64| x.is_finite().then_some(x);
         Ok(Evaluation {

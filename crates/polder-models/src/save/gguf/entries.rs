@@ -58,6 +58,13 @@ impl Entries {
         self.put(key, kind::LIST, &bytes);
     }
 
+    /// A list of numbers.
+    pub(super) fn f32s(&mut self, key: &str, values: &[f32]) {
+        let mut bytes = list(kind::F32, values.len());
+        bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        self.put(key, kind::LIST, &bytes);
+    }
+
     /// A list of whole numbers.
     pub(super) fn i32s(&mut self, key: &str, values: &[i32]) {
         let mut bytes = list(kind::I32, values.len());

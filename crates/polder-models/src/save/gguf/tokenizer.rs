@@ -7,14 +7,17 @@ use tokenizers::Tokenizer;
 
 use super::entries::Entries;
 use crate::error::{Error, Result};
+use crate::load::sentencepiece;
 use crate::load::tokens::{self, Added, Kind, Spec, Token};
 use crate::load::{Loaded, SideFile};
 
 // Token types of GGUF (`tokenizer.ggml.token_type`).
 const NORMAL: i32 = 1;
+const UNKNOWN: i32 = 2;
 const CONTROL: i32 = 3;
 const USER_DEFINED: i32 = 4;
 const UNUSED: i32 = 5;
+const BYTE: i32 = 6;
 
 const HINT: &str = "export it as safetensors, and convert that with llama.cpp's convert_hf_to_gguf.py";
 
@@ -32,8 +35,8 @@ const PROBES: [&str; 7] = [
 /// Puts in tokens, merges, special tokens and the chat template.
 ///
 /// # Errors
-/// No tokenizer; one that is no byte-level BPE of a known kind, or that the file could not say the same of; more tokens
-/// than the model has embeddings.
+/// No tokenizer; one that is no BPE of a known kind, or that the file could not say the same of; more tokens than the model
+/// has embeddings.
 pub(super) fn describe(model: &Loaded, vocab: usize, entries: &mut Entries) -> Result<()> {
     let (Some(tokenizer), Some(file)) = (&model.tokenizer, find(&model.files, "tokenizer.json")) else {
         let what = "it has no tokenizer.json, and the format wants the tokenizer inside".to_owned();
@@ -43,9 +46,13 @@ pub(super) fn describe(model: &Loaded, vocab: usize, entries: &mut Entries) -> R
     let json: Value =
         serde_json::from_slice(&file.bytes).map_err(|e| Error::Json { file: path.clone(), reason: e.to_string() })?;
     let mut spec = spec(&json).ok_or_else(|| {
-        no("its tokenizer is no byte-level BPE of a known kind (GPT-2's, SmolLM's, LLaMA 3's or Qwen2's)")
+        no("its tokenizer is no BPE of a known kind (GPT-2's, SmolLM's, LLaMA 2's or 3's, or Qwen2's)")
     })?;
     special(model, tokenizer, &mut spec)?;
+    if spec.kind.is_sentencepiece() {
+        // The file has scores in the merges' place: what is built and compared is what these say.
+        spec.merges = by_scores(&spec)?;
+    }
     spec.chat_template = chat_template(&model.files);
     if let Some(token) = spec.vocab.iter().find(|token| token.id as usize >= vocab) {
         return Err(no(&format!("the token `{}` has the id {}, beyond its {vocab} embeddings", token.text, token.id)));
@@ -72,8 +79,8 @@ fn object(files: &[SideFile], name: &str) -> Map<String, Value> {
 /// Vocabulary, merges and added tokens of a tokenizer.json.
 fn spec(json: &Value) -> Option<Spec> {
     let model = json.get("model")?;
-    let plain = |key: &str| model.get(key).is_none_or(|v| v.is_null() || v == "" || v == false);
-    let is_bpe = model.get("type").is_none_or(|t| t == "BPE") && plain("byte_fallback");
+    let plain = |key: &str| model.get(key).is_none_or(|v| v.is_null() || v == "");
+    let is_bpe = model.get("type").is_none_or(|t| t == "BPE");
     if !is_bpe || !plain("continuing_subword_prefix") || !plain("end_of_word_suffix") {
         return None;
     }
@@ -91,6 +98,8 @@ fn spec(json: &Value) -> Option<Spec> {
         }
         spec.added.push(Added { token, special: added.get("special").and_then(Value::as_bool).unwrap_or(false) });
     }
+    let unk = model.get("unk_token").and_then(Value::as_str);
+    spec.unk = spec.vocab.iter().find(|token| unk == Some(token.text.as_str())).cloned();
     for merge in model.get("merges")?.as_array()? {
         let (left, right) = match merge {
             Value::String(pair) => pair.split_once(' ')?,
@@ -103,6 +112,37 @@ fn spec(json: &Value) -> Option<Spec> {
         spec.merges.push((left.to_owned(), right.to_owned()));
     }
     Some(spec)
+}
+
+/// The scores of all tokens, by their ids: those that the merges imply, and below them those of tokens that no merge makes.
+fn scores(spec: &Spec) -> Vec<(&Token, f32)> {
+    let made = sentencepiece::scores(&spec.merges);
+    let mut last = -(made.len() as f32);
+    let mut score = |token: &Token| {
+        made.get(&token.text).copied().unwrap_or_else(|| {
+            last -= 1.0;
+            last
+        })
+    };
+    spec.vocab.iter().map(|token| (token, score(token))).collect()
+}
+
+/// The merges that a reader makes of the scores.
+///
+/// # Errors
+/// Merges that no scores stand for.
+fn by_scores(spec: &Spec) -> Result<Vec<(String, String)>> {
+    let added: HashSet<u32> = spec.added.iter().map(|added| added.token.id).collect();
+    let whole = |token: &Token| !added.contains(&token.id) && !sentencepiece::is_byte(&token.text);
+    let scores = scores(spec);
+    let merges: Vec<(&str, f32)> =
+        scores.iter().filter(|(token, _)| whole(token)).map(|(token, score)| (token.text.as_str(), *score)).collect();
+    let merges = sentencepiece::merges(&merges);
+    let set = |merges: &[(String, String)]| merges.iter().cloned().collect::<HashSet<_>>();
+    if set(&merges) != set(&spec.merges) {
+        return Err(no("its tokenizer's merges are not those that scores of its tokens stand for"));
+    }
+    Ok(merges)
 }
 
 /// Special tokens by name, and what the tokenizer puts around a text.
@@ -123,7 +163,8 @@ fn special(model: &Loaded, tokenizer: &Tokenizer, spec: &mut Spec) -> Result<()>
         })?;
         Some(Token { text: tokenizer.id_to_token(id)?, id })
     };
-    (spec.bos, spec.eos, spec.unk, spec.pad) = (named("bos"), named("eos"), named("unk"), named("pad"));
+    (spec.bos, spec.eos, spec.pad) = (named("bos"), named("eos"), named("pad"));
+    spec.unk = named("unk").or(spec.unk.take());
     let ids = |special: bool| {
         let found = tokenizer.encode("a", special).map_err(|e| no(&format!("its tokenizer fails: {e}")))?;
         Ok::<_, Error>(found.get_ids().to_vec())
@@ -180,12 +221,31 @@ fn write(spec: &Spec, vocab: usize, entries: &mut Entries) {
     for Added { token, special } in &spec.added {
         types[token.id as usize] = if *special { CONTROL } else { USER_DEFINED };
     }
+    if spec.kind.is_sentencepiece() {
+        let bytes = spec.vocab.iter().filter(|token| sentencepiece::is_byte(&token.text));
+        bytes.for_each(|token| types[token.id as usize] = BYTE);
+        spec.unk.iter().for_each(|token| types[token.id as usize] = UNKNOWN);
+    }
     let texts = texts.iter().enumerate().map(|(id, text)| text.map_or_else(|| format!("[PAD{id}]"), str::to_owned));
-    entries.text("tokenizer.ggml.model", "gpt2");
+    let model = if spec.kind.is_sentencepiece() { "llama" } else { "gpt2" };
+    entries.text("tokenizer.ggml.model", model);
     entries.text("tokenizer.ggml.pre", spec.kind.gguf_name());
     entries.texts("tokenizer.ggml.tokens", texts);
+    if let Kind::SentencePiece { prefix } = spec.kind {
+        let mut all = vec![0.0; vocab];
+        // Tokens that no text is merged to have no say.
+        let merged = |token: &Token| types[token.id as usize] == NORMAL;
+        scores(spec)
+            .into_iter()
+            .filter(|(token, _)| merged(token))
+            .for_each(|(token, score)| all[token.id as usize] = score);
+        entries.f32s("tokenizer.ggml.scores", &all);
+        entries.bool("tokenizer.ggml.add_space_prefix", prefix);
+    }
     entries.i32s("tokenizer.ggml.token_type", &types);
-    entries.texts("tokenizer.ggml.merges", spec.merges.iter().map(|(left, right)| format!("{left} {right}")));
+    if !spec.kind.is_sentencepiece() {
+        entries.texts("tokenizer.ggml.merges", spec.merges.iter().map(|(left, right)| format!("{left} {right}")));
+    }
     for (key, token) in [("bos", &spec.bos), ("eos", &spec.eos), ("unknown", &spec.unk), ("padding", &spec.pad)] {
         if let Some(token) = token {
             entries.u32(&format!("tokenizer.ggml.{key}_token_id"), token.id);

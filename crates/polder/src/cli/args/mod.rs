@@ -55,6 +55,8 @@ pub(super) enum Command {
     Report(ReportArgs),
     /// Time steps of random weights of a given shape on this machine, and how their cost grows
     Bench(BenchArgs),
+    /// Train in several ways with several seeds, and hold the scores against one another
+    Compare(super::compare::CompareArgs),
     /// Run a published experiment again and hold its values against the paper's
     #[command(after_help = format!("Experiments:\n\n{}", polder::reproduce::listing()))]
     Reproduce(ReproduceArgs),
@@ -368,7 +370,7 @@ fn positive(text: &str) -> Result<f64, String> {
 }
 
 /// A time such as 90, 90s, 1.5m, 2h or 1h30m.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no time; write 90s, 30m, 2h or 1h30m");
     let (mut total, mut number) = (0.0f64, String::new());
     for c in text.trim().chars() {

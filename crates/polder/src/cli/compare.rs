@@ -1,0 +1,124 @@
+//! `polder compare`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use polder::comparison::{Base, Cell, Comparison, Found, Results, key_of, make, summarise, write};
+use polder::plan::Plan;
+use polder::trainer::{Stop, Stopped};
+
+use super::Ended;
+use super::args::duration;
+use super::output::{print, tell};
+use super::progress;
+use super::train::{fetch, on_interrupt};
+
+#[derive(Debug, Args)]
+pub(super) struct CompareArgs {
+    /// What is compared (TOML): one configuration, changed in several ways, with several seeds
+    comparison: PathBuf,
+    /// Change a key in all runs, as with `polder train`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// The folder for runs and results [default: comparisons/<name of the file>]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Only say which runs there are, which are done, and how many forward passes the others take
+    #[arg(long)]
+    dry_run: bool,
+    /// Keep the weights of the runs; else they are removed once a run's result is known, and its log rebuilds them
+    #[arg(long)]
+    keep: bool,
+    /// End cleanly after this time, such as 90s, 30m, 2h or 1h30m; the same command goes on
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    max_time: Option<Duration>,
+    /// Print errors and the report only
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// A run that is to be made or has been.
+struct Run {
+    cell: Cell,
+    key: String,
+    plan: Plan,
+}
+
+pub(super) fn run(arguments: &CompareArgs) -> Result<Ended> {
+    let comparison = Comparison::load(&arguments.comparison)?;
+    let name = arguments.comparison.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let out = arguments.out.clone().unwrap_or_else(|| Path::new("comparisons").join(&name));
+    // Every configuration is checked before the first run begins.
+    let mut base = Base::default();
+    let mut runs = Vec::new();
+    for cell in comparison.cells() {
+        let mut config = cell.config(&comparison, &arguments.sets)?;
+        fetch(&mut config, arguments.quiet)?;
+        let plan = Plan::new(config)?;
+        let key = key_of(&plan, &base.of(&plan)?, comparison.trace);
+        runs.push(Run { cell, key, plan });
+    }
+    if arguments.dry_run {
+        return preview(&runs, &Results::read(&out)?);
+    }
+    let mut results = Results::open(&out)?;
+    let stop = Stop::new().within(arguments.max_time);
+    on_interrupt(&stop)?;
+    let mut stopped = None;
+    for (number, Run { cell, key, plan }) in runs.iter().enumerate() {
+        if results.get(key).is_some() {
+            continue;
+        }
+        stopped = stop.now();
+        if stopped.is_some() {
+            break;
+        }
+        tell(arguments.quiet, format!("run {} of {}: {cell}", number + 1, runs.len()));
+        let mut watch = progress::observer(arguments.quiet);
+        let made = make(cell, key, plan, comparison.trace, &out.join("runs"), &stop, watch.as_mut());
+        drop(watch);
+        let Some((found, folder)) = made? else {
+            stopped = Some(stop.now().unwrap_or(Stopped::Asked));
+            break;
+        };
+        results.add(found)?;
+        if !arguments.keep {
+            folder.forget_weights()?;
+        }
+    }
+    let found: Vec<Found> = runs.iter().filter_map(|run| results.get(&run.key)).cloned().collect();
+    let summary = summarise(&comparison, &found)?;
+    let (report, files) = write(&out, &name, &comparison, &found, &summary)?;
+    print(report.trim_end())?;
+    tell(arguments.quiet, format!("{} files in {}", files.len(), out.display()));
+    Ok(match stopped {
+        Some(reason) => {
+            tell(false, "hint: the same command goes on; nothing is lost");
+            if reason == Stopped::Asked { Ended::Interrupted } else { Ended::Well }
+        }
+        None => Ended::Well,
+    })
+}
+
+/// Says what there is to be done.
+fn preview(runs: &[Run], results: &Results) -> Result<Ended> {
+    let (mut left, mut passes) = (0, 0);
+    for Run { cell, key, plan } in runs {
+        let forwards = plan.facts.cost.forwards;
+        let state = match results.get(key) {
+            Some(found) => found.to_string(),
+            None => {
+                (left, passes) = (left + 1, passes + forwards.training + forwards.evaluation);
+                format!(
+                    "{} steps, {} forward passes and {} in evaluations",
+                    plan.config.steps, forwards.training, forwards.evaluation
+                )
+            }
+        };
+        print(format!("{cell}: {state}"))?;
+    }
+    print(format!("{left} of {} runs are to be made: {passes} forward passes of a batch", runs.len()))?;
+    Ok(Ended::Well)
+}
