@@ -160,6 +160,13 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether the numbers that were measured allow no answer: a loss that is none, or a trace that noise could explain.
+    pub fn is_of_numbers(&self) -> bool {
+        matches!(self, Self::NonFiniteLoss { .. } | Self::UnclearTrace { .. })
+    }
+}
+
 /// The error of a setting.
 pub(crate) fn setting(name: &'static str, value: impl std::fmt::Display, why: &'static str) -> Error {
     Error::Setting { name, value: value.to_string(), why }

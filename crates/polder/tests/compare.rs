@@ -83,17 +83,47 @@ fn a_comparison_that_was_ended_goes_on_to_the_same_results() {
     let said = succeed(&args);
     assert!(text(&said.stdout).contains("0 of 8 runs"), "{}", text(&said.stdout));
     assert!(text(&said.stderr).contains("the same command goes on"), "{}", text(&said.stderr));
-    // A result that is lost is made again from the run that is there or anew; the bits are the same.
-    compare(&file, &out, &[]);
-    let path = out.join("results.jsonl");
-    let kept: Vec<String> = fs::read_to_string(&path).unwrap().lines().take(5).map(str::to_owned).collect();
-    fs::write(&path, kept.join("\n") + "\n{\"case\"").unwrap();
-    fs::remove_dir_all(out.join("runs")).unwrap();
-    let (_, lines) = compare(&file, &out, &[]);
     let without_time = |lines: &[Value]| -> Vec<Value> {
         lines.iter().cloned().map(|mut line| (line.as_object_mut().unwrap().remove("seconds"), line).1).collect()
     };
-    assert_eq!(without_time(&lines), without_time(&whole));
+    let path = out.join("results.jsonl");
+    // The last results are lost, in the middle of a line: the same come of what is left of their runs.
+    for (flags, left) in [(&["--keep"][..], "all"), (&[], "the logs"), (&[], "nothing")] {
+        fs::remove_dir_all(&out).ok();
+        compare(&file, &out, flags);
+        let kept: Vec<String> = fs::read_to_string(&path).unwrap().lines().take(5).map(str::to_owned).collect();
+        fs::write(&path, kept.join("\n") + "\n{\"case\"").unwrap();
+        if left == "nothing" {
+            fs::remove_dir_all(out.join("runs")).unwrap();
+        }
+        let (_, lines) = compare(&file, &out, &[]);
+        assert_eq!(without_time(&lines), without_time(&whole), "{left}");
+        let runs = fs::read_dir(out.join("runs")).unwrap().map(|entry| entry.unwrap().path());
+        assert!(runs.into_iter().all(|run| !run.join("final").exists()), "{left}: weights are left");
+    }
+}
+
+#[test]
+fn names_decide_nothing_and_every_forward_pass_counts() {
+    let (place, file) = place();
+    let out = place.path("out");
+    let (_, lines) = compare(&file, &out, &[]);
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("\"sign\"", "\"signed\"").replace("\"clean\"", "\"right\"")).unwrap();
+    let (report, again) = compare(&file, &out, &[]);
+    assert_eq!(again, lines, "no run is made again");
+    for part in ["## right", "| signed | 2 |", "| mezo | 2 |"] {
+        assert!(report.contains(part), "{part}: {report}");
+    }
+    // A trace that is sampled takes passes of its own.
+    fs::write(&file, text.replace("optimizer.sign.lr=1e-3", "trace.every=2")).unwrap();
+    let (_, more) = compare(&file, &out, &[]);
+    assert_eq!(more[8..].iter().map(|line| line["forwards"].as_u64().unwrap()).collect::<Vec<_>>(), [12 + 3; 4]);
+    // A rate that can't be measured to any use leaves its runs without a score, and the comparison goes on.
+    let auto = "optimizer.sgd.lr='auto'\", \"auto={precision=0.01,probes=2}";
+    fs::write(&file, text.replace("optimizer.sign.lr=1e-3", auto)).unwrap();
+    let (report, more) = compare(&file, &out, &[]);
+    assert!(more.len() == 16 && report.contains("is not clear of zero"), "{report}");
 }
 
 #[test]
@@ -102,9 +132,9 @@ fn a_run_that_diverges_is_a_result() {
     let wild = fs::read_to_string(&file).unwrap().replace("optimizer.sign.lr=1e-3", "optimizer.sgd.lr=1e300");
     fs::write(&file, wild).unwrap();
     let (report, lines) = compare(&file, &place.path("out"), &[]);
-    let diverged = lines.iter().filter(|line| line["diverged"].is_string());
-    assert_eq!(diverged.count(), 4);
-    assert!(report.contains("## Diverged") && report.contains("| sign | 0, 2 diverged |"), "{report}");
+    let failed = lines.iter().filter(|line| line["failed"].is_string());
+    assert_eq!(failed.count(), 4);
+    assert!(report.contains("## Without a score") && report.contains("| sign | 0, 2 without a score |"), "{report}");
 }
 
 #[test]

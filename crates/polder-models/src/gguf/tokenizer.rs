@@ -109,5 +109,13 @@ fn scored_merges(metadata: &Metadata, tokens: &[&str], types: &[u64]) -> Result<
     }
     let whole = |kind: u64| ![UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE].contains(&kind);
     let all = tokens.iter().zip(types).zip(&scores).filter(|((_, kind), _)| whole(**kind));
-    Ok(sentencepiece::merges(&all.map(|((text, _), score)| (*text, *score as f32)).collect::<Vec<_>>()))
+    let all: Vec<(&str, f32)> = all.map(|((text, _), score)| (*text, *score as f32)).collect();
+    if let Some((text, _)) = all.iter().find(|(text, _)| text.len() > sentencepiece::LONGEST) {
+        return Err(metadata.wrong(format!("a token has {} bytes", text.len())));
+    }
+    let merges = sentencepiece::merges(&all);
+    if let Some((one, other)) = sentencepiece::tied(&all, &merges) {
+        return Err(metadata.unsupported(format!("tokens of equal scores, as `{one}` and `{other}` have"), HINT));
+    }
+    Ok(merges)
 }

@@ -9,11 +9,23 @@ use std::collections::{HashMap, HashSet};
 /// What stands for a space.
 pub(crate) const SPACE: &str = "\u{2581}";
 
-/// The merges of tokens with their scores: by falling scores, and for one token the longer first part first.
+/// The longest token that is taken apart, in bytes; published ones have a few dozen.
+pub(crate) const LONGEST: usize = 512;
+
+/// Two tokens that merges make and that have the same score: there a list of merges can't say the same.
+pub(crate) fn tied<'a>(tokens: &[(&'a str, f32)], merges: &[(String, String)]) -> Option<(&'a str, &'a str)> {
+    let made: HashSet<String> = merges.iter().map(|(left, right)| format!("{left}{right}")).collect();
+    let mut scored: Vec<_> = tokens.iter().filter(|(text, _)| made.contains(*text)).collect();
+    scored.sort_by(|a, b| a.1.total_cmp(&b.1));
+    scored.windows(2).find(|pair| pair[0].1 == pair[1].1).map(|pair| (pair[0].0, pair[1].0))
+}
+
+/// The merges of tokens with their scores: by falling scores, and for one token the longer first part first. Tokens of more
+/// than [`LONGEST`] bytes are not taken apart.
 pub(crate) fn merges(tokens: &[(&str, f32)]) -> Vec<(String, String)> {
     let known: HashSet<&str> = tokens.iter().map(|(text, _)| *text).collect();
     let mut all = Vec::new();
-    for (text, score) in tokens {
+    for (text, score) in tokens.iter().filter(|(text, _)| text.len() <= LONGEST) {
         for (at, _) in text.char_indices().skip(1) {
             let (left, right) = text.split_at(at);
             if known.contains(left) && known.contains(right) {
@@ -53,6 +65,10 @@ mod tests {
         let expected = [pair("b", "a"), pair("a", "b"), pair("ab", "a"), pair("a", "ba"), pair("é", "a")];
         let merges = merges(&tokens);
         assert_eq!(merges, expected);
+        assert_eq!(tied(&tokens, &merges), None);
+        // That `é` and `b` have one score decides nothing, since no merge makes them.
+        assert_eq!(tied(&[("é", -8.0), ("b", -8.0)], &merges), None);
+        assert_eq!(tied(&[("ab", 1.0), ("aba", 0.0), ("ba", 1.0)], &merges), Some(("ab", "ba")));
         let scores = scores(&merges);
         let of = |text: &str| scores.get(text).copied();
         assert_eq!(

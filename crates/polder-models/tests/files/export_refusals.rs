@@ -94,6 +94,16 @@ fn pieces_that_scores_do_not_describe() {
     assert!(refused(&whole_words, GgufType::F32).contains("no BPE of a known kind"));
     let fewer = pieces(&|json| drop(json["model"]["merges"].as_array_mut().unwrap().remove(5)));
     assert!(refused(&fewer, GgufType::F32).contains("merges are not those that scores"));
+    // Another token's merge between two that make the same one: no score says that.
+    let parted = pieces(&|json| {
+        let merges = json["model"]["merges"].as_array_mut().unwrap();
+        let made = |merge: &Value| format!("{}{}", merge[0].as_str().unwrap(), merge[1].as_str().unwrap());
+        let at = merges.windows(3).position(|m| made(&m[0]) == made(&m[1]) && made(&m[1]) != made(&m[2])).unwrap();
+        merges.swap(at + 1, at + 2);
+    });
+    assert!(refused(&parted, GgufType::F32).contains("merges are not those that scores"));
+    let far = pieces(&|json| json["added_tokens"][1]["id"] = json!(4_000_000_000u32));
+    assert!(refused(&far, GgufType::F32).contains("beyond its"));
 }
 
 #[test]

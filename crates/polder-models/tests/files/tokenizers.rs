@@ -143,6 +143,10 @@ fn scores_tokenise_as_sentencepiece_does() {
     };
     assert!(refused("tokenizer.ggml.scores", None).contains("`tokenizer.ggml.scores` is missing"));
     assert!(refused("tokenizer.ggml.scores", Some(Kv::F32s(vec![0.0; 3]))).contains("440 tokens have 3 scores"));
+    assert!(refused("tokenizer.ggml.scores", Some(Kv::F32s(vec![0.0; 440]))).contains("tokens of equal scores"));
+    let mut long = strings(&golden["tokens"]);
+    long[439] = "x".repeat(1 << 20);
+    assert!(refused("tokenizer.ggml.tokens", Some(Kv::Texts(long))).contains("a token has 1048576 bytes"));
     let infinite = Kv::F32s(vec![f32::NAN; 440]);
     assert!(refused("tokenizer.ggml.scores", Some(infinite)).contains("no list of finite numbers"));
     let mut types: Vec<i32> = golden["types"].as_array().unwrap().iter().map(|x| x.as_i64().unwrap() as i32).collect();

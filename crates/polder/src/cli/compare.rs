@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use clap::Args;
-use polder::comparison::{Base, Cell, Comparison, Found, Results, key_of, make, summarise, write};
+use polder::comparison::{Base, Cell, Comparison, Found, Results, folder, key_of, make, summarise, write};
 use polder::plan::Plan;
 use polder::trainer::{Stop, Stopped};
+use polder_tasks::LossKind;
 
 use super::Ended;
 use super::args::duration;
@@ -54,21 +55,23 @@ pub(super) fn run(arguments: &CompareArgs) -> Result<Ended> {
     let mut base = Base::default();
     let mut runs = Vec::new();
     for cell in comparison.cells() {
-        let mut config = cell.config(&comparison, &arguments.sets)?;
-        fetch(&mut config, arguments.quiet)?;
-        let plan = Plan::new(config)?;
-        let key = key_of(&plan, &base.of(&plan)?, comparison.trace);
+        let run = planned(&cell, &comparison, arguments, &mut base);
+        let (key, plan) = run.with_context(|| cell.to_string())?;
         runs.push(Run { cell, key, plan });
     }
     if arguments.dry_run {
         return preview(&runs, &Results::read(&out)?);
     }
-    let mut results = Results::open(&out)?;
+    let (mut results, place) = (Results::open(&out)?, out.join("runs"));
     let stop = Stop::new().within(arguments.max_time);
     on_interrupt(&stop)?;
     let mut stopped = None;
     for (number, Run { cell, key, plan }) in runs.iter().enumerate() {
         if results.get(key).is_some() {
+            // A process may have ended between a result and this.
+            if let Some(folder) = folder(cell, key, &place)?.filter(|_| !arguments.keep) {
+                folder.forget_weights()?;
+            }
             continue;
         }
         stopped = stop.now();
@@ -77,9 +80,9 @@ pub(super) fn run(arguments: &CompareArgs) -> Result<Ended> {
         }
         tell(arguments.quiet, format!("run {} of {}: {cell}", number + 1, runs.len()));
         let mut watch = progress::observer(arguments.quiet);
-        let made = make(cell, key, plan, comparison.trace, &out.join("runs"), &stop, watch.as_mut());
+        let made = make(cell, key, plan, comparison.trace, &place, &stop, watch.as_mut());
         drop(watch);
-        let Some((found, folder)) = made? else {
+        let Some((found, folder)) = made.with_context(|| cell.to_string())? else {
             stopped = Some(stop.now().unwrap_or(Stopped::Asked));
             break;
         };
@@ -88,7 +91,7 @@ pub(super) fn run(arguments: &CompareArgs) -> Result<Ended> {
             folder.forget_weights()?;
         }
     }
-    let found: Vec<Found> = runs.iter().filter_map(|run| results.get(&run.key)).cloned().collect();
+    let found: Vec<Found> = runs.iter().filter_map(|run| Some(results.get(&run.key)?.clone().of(&run.cell))).collect();
     let summary = summarise(&comparison, &found)?;
     let (report, files) = write(&out, &name, &comparison, &found, &summary)?;
     print(report.trim_end())?;
@@ -100,6 +103,18 @@ pub(super) fn run(arguments: &CompareArgs) -> Result<Ended> {
         }
         None => Ended::Well,
     })
+}
+
+/// A run's key and plan.
+fn planned(cell: &Cell, comparison: &Comparison, arguments: &CompareArgs, base: &mut Base) -> Result<(String, Plan)> {
+    let mut config = cell.config(comparison, &arguments.sets)?;
+    fetch(&mut config, arguments.quiet)?;
+    let plan = Plan::new(config)?;
+    if comparison.trace.is_some() && plan.data.kind == LossKind::F1 {
+        bail!("the trace can't be measured of a loss that is made of generated answers\nhint: leave out `[trace]`");
+    }
+    let key = key_of(&plan, &base.of(&plan)?, comparison.trace)?;
+    Ok((key, plan))
 }
 
 /// Says what there is to be done.

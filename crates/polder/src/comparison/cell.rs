@@ -1,5 +1,6 @@
 //! One run of a comparison.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use candle_core::Device;
@@ -7,11 +8,13 @@ use polder_models::StorageType;
 use serde_json::json;
 
 use super::file::{Comparison, Curvature, Variant};
-use crate::config::Config;
+use crate::config::{Config, flatten};
+use crate::device::Kind;
 use crate::error::Result;
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::run::CHANGEABLE;
+use crate::trainer::spec_of;
 
 /// One run: an arm under a case with a seed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,20 +81,29 @@ impl Base {
     }
 }
 
-/// What a run's result is known by: a digest of the settings that its bits depend on, its weights at the beginning, its rows
-/// as tokens, how it is scored, and how the trace is measured. Where model and data lie, threads and the like are not in it.
-pub fn key_of(plan: &Plan, base: &str, trace: Option<Curvature>) -> String {
+/// What a run's result is known by: a digest of the settings that its bits depend on, what its task says, its weights at the
+/// beginning, its rows as tokens, the kind of its device, how it is scored, and how the trace is measured. Where model, data
+/// and a task's file lie, threads and the like are not in it.
+///
+/// # Errors
+/// A task that can't be read any more.
+pub fn key_of(plan: &Plan, base: &str, trace: Option<Curvature>) -> Result<String> {
     let scored = |key: &str| ["eval.every", "eval.metric"].contains(&key);
     let changes_nothing = |key: &str| {
         CHANGEABLE
             .iter()
             .any(|name| key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
     };
+    // Losses of a GPU may depend on how many rows go into a pass.
+    let device = plan.facts.device.kind;
+    let of_pass = |key: &str| device != Kind::Cpu && ["micro_batch", "points_a_pass"].contains(&key);
     // Dotted keys in their order, so that equal settings have one text.
     let mut settings = plan.config.flat();
-    settings.retain(|key, _| scored(key) || !changes_nothing(key));
+    settings.retain(|key, _| scored(key) || of_pass(key) || key != "task.file" && !changes_nothing(key));
+    let mut task = BTreeMap::new();
+    flatten(String::new(), serde_json::to_value(spec_of(&plan.config)?).unwrap_or_default(), &mut task);
     let data = &plan.data;
     let rows = [&data.fingerprint, &data.dev_fingerprint, &data.eval_fingerprint];
-    let whole = format!("{} {base} {rows:?} {trace:?}", json!(settings));
-    blake3::hash(whole.as_bytes()).to_hex().to_string()
+    let whole = format!("{} {} {} {base} {rows:?} {trace:?}", json!(settings), json!(task), device.name());
+    Ok(blake3::hash(whole.as_bytes()).to_hex().to_string())
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::cell::Cell;
 use crate::error::{Error, Result};
 use crate::evaluation::compact;
-use crate::trainer::{FINAL, MARKS, ROWS};
+use crate::trainer::{FINAL, MARKS, ROWS, forwards_of};
 
 /// Points of a run's curve, at most.
 const CURVE: usize = 50;
@@ -39,10 +39,10 @@ pub struct Found {
 pub enum Ended {
     /// It was scored.
     Scored(Box<Scored>),
-    /// Its losses or updates left the numbers.
-    Diverged {
-        /// What the trainer said.
-        diverged: String,
+    /// It can have no score: its losses or updates left the numbers, or its measured rate is none.
+    Failed {
+        /// Why.
+        failed: String,
     },
 }
 
@@ -61,7 +61,7 @@ pub struct Scored {
     pub step: u64,
     /// How many steps were made.
     pub steps: u64,
-    /// Forward passes of a batch in training, evaluations not counted.
+    /// Forward passes of a batch in training, with those that measure a rate or sample the trace; evaluations not counted.
     pub forwards: u64,
     /// Seconds in these steps.
     pub seconds: f64,
@@ -70,7 +70,7 @@ pub struct Scored {
     /// What each of them counts.
     #[serde(serialize_with = "serialize_marks")]
     pub marks: Vec<f64>,
-    /// The trace of the Hessian at the last weights.
+    /// The trace of the Hessian at the last weights; absent where it was not asked for, or the loss there is not finite.
     pub trace: Option<Measured>,
     /// The mean training loss along the run: forward passes of a batch so far, nats.
     pub curve: Vec<[f64; 2]>,
@@ -93,14 +93,18 @@ impl Found {
                     losses.push([forwards as f64, mean]);
                 }
                 Record::Evaluation(evaluation) if evaluation.name == FINAL => last = Some(evaluation),
-                _ => {}
+                Record::Note(note) => forwards += forwards_of(&note),
+                Record::Evaluation(_) | Record::End(_) => {}
             }
         }
         let unscored = || Error::Damaged { path: path.clone(), reason: "it has no last score".to_owned() };
         let last: Evaluation = last.ok_or_else(unscored)?;
+        let Some(score) = last.score else {
+            return Ok(Self::new(cell, key, Ended::Failed { failed: "its last score is no finite number".to_owned() }));
+        };
         let more = |key: &str| last.more.get(key);
         let scored = Scored {
-            score: last.score.ok_or_else(unscored)?,
+            score,
             loss: last.loss,
             majority: more("majority").and_then(Value::as_f64),
             step: last.step,
@@ -113,19 +117,26 @@ impl Found {
             curve: thinned(&losses),
             metric: last.metric,
         };
-        Ok(Self::of(cell, key, Ended::Scored(Box::new(scored))))
+        Ok(Self::new(cell, key, Ended::Scored(Box::new(scored))))
     }
 
-    pub(super) fn of(cell: &Cell, key: &str, ended: Ended) -> Self {
+    pub(super) fn new(cell: &Cell, key: &str, ended: Ended) -> Self {
         let Cell { case, arm, seed } = cell.clone();
         Self { case, arm, seed, key: key.to_owned(), polder: env!("CARGO_PKG_VERSION").to_owned(), ended }
     }
 
-    /// The score and what belongs to it; `None` of a run that diverged.
+    /// The same result as that of a run which is called so now: names decide no bit and are not in the key.
+    #[must_use]
+    pub fn of(self, cell: &Cell) -> Self {
+        let Cell { case, arm, seed } = cell.clone();
+        Self { case, arm, seed, ..self }
+    }
+
+    /// The score and what belongs to it; `None` of a run that has none.
     pub fn scored(&self) -> Option<&Scored> {
         match &self.ended {
             Ended::Scored(scored) => Some(scored),
-            Ended::Diverged { .. } => None,
+            Ended::Failed { .. } => None,
         }
     }
 }
@@ -134,7 +145,7 @@ impl std::fmt::Display for Found {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.ended {
             Ended::Scored(scored) => write!(f, "done, {} {:.4}", scored.metric, scored.score),
-            Ended::Diverged { .. } => f.write_str("done, diverged"),
+            Ended::Failed { .. } => f.write_str("done, without a score"),
         }
     }
 }

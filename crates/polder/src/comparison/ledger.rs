@@ -21,19 +21,32 @@ pub struct Results {
     lock: Option<RunLock>,
 }
 
+/// How a file of results ends.
+enum End {
+    /// With a line break.
+    Whole,
+    /// With a result that lacks its line break.
+    Unended,
+    /// With part of a line, behind so many bytes.
+    Torn(u64),
+}
+
 impl Results {
-    /// Takes a folder, which is made where it is missing, for results to be added. A last line that was cut off is dropped.
+    /// Takes a folder, which is made where it is missing, for results to be added. A last line that was cut off is dropped,
+    /// one that lacks its line break only is ended.
     ///
     /// # Errors
     /// A folder that can't be made, or into which another process compares; as [`Results::read`].
     pub fn open(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         let lock = RunLock::take(folder)?;
-        let (results, whole) = Self::parse(folder)?;
-        if let Some(whole) = whole {
-            let path = &results.path;
-            let file = std::fs::OpenOptions::new().write(true).open(path).map_err(Error::io("open", path))?;
-            file.set_len(whole).map_err(Error::io("write", path))?;
+        let (results, end) = Self::parse(folder)?;
+        let path = &results.path;
+        let open = || std::fs::OpenOptions::new().append(true).open(path).map_err(Error::io("open", path));
+        match end {
+            End::Whole => {}
+            End::Unended => open()?.write_all(b"\n").map_err(Error::io("write", path))?,
+            End::Torn(whole) => open()?.set_len(whole).map_err(Error::io("write", path))?,
         }
         Ok(Self { lock: Some(lock), ..results })
     }
@@ -46,8 +59,8 @@ impl Results {
         Self::parse(folder).map(|(results, _)| results)
     }
 
-    /// The results, and how many bytes are whole where the last line is not.
-    fn parse(folder: &Path) -> Result<(Self, Option<u64>)> {
+    /// The results, and how the file ends.
+    fn parse(folder: &Path) -> Result<(Self, End)> {
         let path = folder.join(FILE);
         let bytes = match std::fs::metadata(&path) {
             Ok(about) if about.len() > LARGEST => {
@@ -67,8 +80,17 @@ impl Results {
                 all.push(serde_json::from_slice(line).map_err(wrong)?);
             }
         }
-        let torn = (whole < bytes.len()).then_some(whole as u64);
-        Ok((Self { path, all, lock: None }, torn))
+        let end = match &bytes[whole..] {
+            [] => End::Whole,
+            rest => match serde_json::from_slice(rest) {
+                Ok(found) => {
+                    all.push(found);
+                    End::Unended
+                }
+                Err(_) => End::Torn(whole as u64),
+            },
+        };
+        Ok((Self { path, all, lock: None }, end))
     }
 
     /// The result that is known by that key.

@@ -22,6 +22,6 @@ pub use cell::{Base, Cell, key_of};
 pub use file::{Comparison, Curvature, Variant};
 pub use found::{Ended, Found};
 pub use ledger::Results;
-pub use make::make;
+pub use make::{folder, make};
 pub use page::write;
 pub use summary::{Against, Row, Summary, summarise};

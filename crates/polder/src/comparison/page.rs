@@ -67,8 +67,8 @@ fn report(name: &str, comparison: &Comparison, found: &[Found], summary: &Summar
         rows.iter().for_each(|row| text += &line(row));
     }
     text += "\nScores are those of the weights with the best dev score, on the evaluation rows, averaged over the seeds. \
-             Intervals are over these rows (bootstrap), with the seeds as they are: how far seeds lie apart, the columns \
-             *each* say. Differences are taken row by row and seed by seed. The trace is that of the training loss at the last \
+             Intervals are over these rows, with the seeds as they are: how far seeds lie apart, the columns *each* say; there is \
+             none where seeds were scored on different rows. Differences are taken row by row and seed by seed. The trace is that of the training loss at the last \
              weights, in nats a unit of weight². Forward passes are those of a batch in the training of a run, time is that of \
              its steps.\n";
     text += "\n## What is compared\n\n";
@@ -78,11 +78,11 @@ fn report(name: &str, comparison: &Comparison, found: &[Found], summary: &Summar
     }
     let failed: Vec<&Found> = found.iter().filter(|found| found.scored().is_none()).collect();
     if !failed.is_empty() {
-        text += "\n## Diverged\n\n";
+        text += "\n## Without a score\n\n";
     }
     for Found { case, arm, seed, ended, .. } in failed {
-        if let Ended::Diverged { diverged } = ended {
-            let _ = writeln!(text, "- {case}, {arm}, seed {seed}: {}", diverged.lines().next().unwrap_or_default());
+        if let Ended::Failed { failed } = ended {
+            let _ = writeln!(text, "- {case}, {arm}, seed {seed}: {}", failed.lines().next().unwrap_or_default());
         }
     }
     text
@@ -117,10 +117,10 @@ fn line(row: &Row) -> String {
         Some(a) => (points(a.difference) + &range(a.interval, &points), each(&a.differences, &points)),
         None => (String::new(), String::new()),
     };
-    let diverged = if row.diverged > 0 { format!(", {} diverged", row.diverged) } else { String::new() };
+    let failed = if row.failed > 0 { format!(", {} without a score", row.failed) } else { String::new() };
     let cells = [
         row.arm.clone(),
-        format!("{}{diverged}", row.seeds.len()),
+        format!("{}{failed}", row.seeds.len()),
         row.score.map_or_else(String::new, |x| score(metric, x)) + &range(row.interval, &plain),
         each(&row.scores, &plain),
         minus,
@@ -137,7 +137,7 @@ fn line(row: &Row) -> String {
 
 fn csv(summary: &Summary) -> String {
     let mut text =
-        "case,arm,seeds,diverged,metric,score,low,high,against,difference,difference_low,difference_high,loss,trace,\
+        "case,arm,seeds,failed,metric,score,low,high,against,difference,difference_low,difference_high,loss,trace,\
                     trace_error,forwards,seconds\n"
             .to_owned();
     let number = |x: Option<f64>| x.filter(|x| x.is_finite()).map_or_else(String::new, |x| x.to_string());
@@ -148,7 +148,7 @@ fn csv(summary: &Summary) -> String {
             row.case.clone(),
             row.arm.clone(),
             row.seeds.len().to_string(),
-            row.diverged.to_string(),
+            row.failed.to_string(),
             row.metric.clone(),
             number(row.score),
             number(row.interval.map(|ends| ends[0])),

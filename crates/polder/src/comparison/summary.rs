@@ -1,7 +1,7 @@
 //! What the runs of a comparison say together.
 
 use polder_tasks::Interval;
-use polder_tasks::statistics::{PairedDifference, bootstrap_mean, paired_means};
+use polder_tasks::statistics::{PairedDifference, bootstrap_mean, paired_means, wilson};
 use serde::Serialize;
 
 use super::file::Comparison;
@@ -17,15 +17,16 @@ pub struct Row {
     pub arm: String,
     /// The seeds that were scored.
     pub seeds: Vec<u64>,
-    /// How many runs diverged.
-    pub diverged: usize,
+    /// How many runs have no score.
+    pub failed: usize,
     /// The metric; empty where no run was scored.
     pub metric: String,
     /// The score of each seed.
     pub scores: Vec<f64>,
     /// Their mean.
     pub score: Option<f64>,
-    /// The mean's 95 % interval over the rows that were scored (bootstrap); the seeds are taken as they are.
+    /// The mean's 95 % interval over the rows that were scored, the seeds taken as they are: Wilson's of one seed's right
+    /// answers, else the bootstrap's. Absent where seeds were scored on different rows, or all rows count the same.
     pub interval: Option<[f64; 2]>,
     /// The mean loss in nats.
     pub loss: Option<f64>,
@@ -51,7 +52,7 @@ pub struct Against {
     /// Their mean.
     pub difference: f64,
     /// Its 95 % interval over rows, each row's difference averaged over the seeds (bootstrap); absent where the score is no
-    /// mean over rows.
+    /// mean over rows, seeds were scored on different rows, or every row differs by as much.
     pub interval: Option<[f64; 2]>,
 }
 
@@ -90,13 +91,13 @@ fn row(case: &str, arm: &str, found: &[&Found]) -> Row {
         all.and_then(|all| mean(&all))
     };
     let marks: Vec<&Scored> = scored.iter().map(|(_, scored)| *scored).collect();
-    let spread = pooled(&marks).and_then(|marks| bootstrap_mean(&marks, 0)).map(ends);
+    let spread = pooled(&marks).and_then(|marks| spread(&marks));
     let squares = over(&|s| s.trace.map(|trace| trace.standard_error.powi(2)));
     Row {
         case: case.to_owned(),
         arm: arm.to_owned(),
         seeds: scored.iter().map(|(seed, _)| *seed).collect(),
-        diverged: found.len() - scored.len(),
+        failed: found.len() - scored.len(),
         metric: scored.first().map(|(_, scored)| scored.metric.clone()).unwrap_or_default(),
         scores: scored.iter().map(|(_, scored)| scored.score).collect(),
         score: over(&|s| Some(s.score)),
@@ -131,12 +132,20 @@ fn against(name: &str, first: &[&Found], second: &[&Found]) -> Result<Option<Aga
         (Some(a), Some(b)) if same_rows => paired_means(&a, &b, 0)?,
         _ => None,
     };
-    let interval = paired.map(|paired| ends(paired.interval));
+    let interval = paired.map(|paired| ends(paired.interval)).filter(|[low, high]| low < high);
     Ok(Some(Against { arm: name.to_owned(), differences, difference, interval }))
 }
 
-/// What each row counts, averaged over the seeds where they were scored on the same rows, else one after the other; `None`
-/// where scores are no means over rows.
+/// The interval of the mean of what rows count.
+fn spread(marks: &[f64]) -> Option<[f64; 2]> {
+    let right = marks.iter().filter(|mark| **mark == 1.0).count();
+    let single = marks.iter().all(|mark| *mark == 0.0 || *mark == 1.0);
+    let interval = if single { wilson(right, marks.len()) } else { bootstrap_mean(marks, 0) };
+    interval.map(ends).filter(|[low, high]| low < high)
+}
+
+/// What each row counts, averaged over the seeds; `None` where scores are no means over rows, or of different rows: these
+/// overlap from seed to seed, and would look like more rows than there are.
 fn pooled(scored: &[&Scored]) -> Option<Vec<f64>> {
     let first = scored.first()?;
     if scored.iter().any(|scored| scored.rows.is_none() || scored.marks.is_empty()) {
@@ -144,7 +153,7 @@ fn pooled(scored: &[&Scored]) -> Option<Vec<f64>> {
     }
     let same = |other: &&Scored| other.rows == first.rows && other.marks.len() == first.marks.len();
     if !scored.iter().all(same) {
-        return Some(scored.iter().flat_map(|scored| scored.marks.iter().copied()).collect());
+        return None;
     }
     let at = |row: usize| scored.iter().map(|scored| scored.marks[row]).sum::<f64>() / scored.len() as f64;
     Some((0..first.marks.len()).map(at).collect())

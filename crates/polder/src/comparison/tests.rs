@@ -90,17 +90,24 @@ fn differences_are_taken_row_by_row_and_seed_by_seed() {
     let [low, high] = against.interval.unwrap();
     assert!(low == 0.0 && (0.5..=0.75).contains(&high), "{low} {high}");
 
-    // Other rows can't be held against these, and scores of other rows are put one after the other.
+    // Other rows can't be held against these, and seeds with other rows make no more rows than there are.
     let other = [all[1].clone(), found("b", 3, "s", &[1.0, 1.0, 1.0, 1.0])];
     let summary = summarise(&comparison, &other).unwrap();
     assert_eq!(summary.rows[1].against.as_ref().unwrap().interval, None);
-    let two = [found("a", 1, "r", &[1.0, 1.0]), found("a", 3, "s", &[1.0])];
-    assert_eq!(summarise(&comparison, &two).unwrap().rows[0].interval, Some([1.0, 1.0]));
+    let two = [found("a", 1, "r", &[1.0, 0.0]), found("a", 3, "s", &[1.0, 1.0])];
+    assert_eq!(summarise(&comparison, &two).unwrap().rows[0].interval, None);
+    // One seed's right answers have Wilson's interval, as in the run's own report; what all rows share has no spread.
+    let one = summarise(&comparison, &[found("a", 1, "r", &[1.0; 20])]).unwrap();
+    let wilson = polder_tasks::statistics::wilson(20, 20).unwrap();
+    assert_eq!(one.rows[0].interval, Some([wilson.low, wilson.high]));
+    let same = [found("a", 1, "r", &[0.5; 9]), found("b", 1, "r", &[0.75; 9])];
+    let rows = summarise(&comparison, &same).unwrap().rows;
+    assert_eq!((rows[0].interval, rows[1].against.as_ref().unwrap().interval), (None, None));
 
-    let lost = Ended::Diverged { diverged: "the loss is NaN\nhint".to_owned() };
+    let lost = Ended::Failed { failed: "the loss is NaN\nhint".to_owned() };
     let summary = summarise(&comparison, &[Found { ended: lost, ..all[0].clone() }]).unwrap();
     let row = &summary.rows[0];
-    assert_eq!((row.seeds.len(), row.diverged, row.score, row.interval), (0, 1, None, None));
+    assert_eq!((row.seeds.len(), row.failed, row.score, row.interval), (0, 1, None, None));
     assert!(summary.rows[1].against.is_none());
 }
 
@@ -110,8 +117,8 @@ fn results_survive_a_line_that_was_cut_off() {
     let out = folder.path().join("out");
     assert!(Results::read(&out).unwrap().get("a1").is_none() && !out.exists());
     let mut results = Results::open(&out).unwrap();
-    let diverged = Found { ended: Ended::Diverged { diverged: "x".to_owned() }, ..found("b", 2, "r", &[1.0]) };
-    let all = [found("a", 1, "r", &[0.0, 1.0]), diverged];
+    let failed = Found { ended: Ended::Failed { failed: "x".to_owned() }, ..found("b", 2, "r", &[1.0]) };
+    let all = [found("a", 1, "r", &[0.0, 1.0]), failed];
     all.iter().for_each(|found| results.add(found.clone()).unwrap());
     assert!(Results::open(&out).unwrap_err().to_string().contains("out"), "another process is refused");
     drop(results);
@@ -123,6 +130,10 @@ fn results_survive_a_line_that_was_cut_off() {
     assert_eq!((results.get("a1"), results.get("b2"), results.get("a")), (Some(&all[0]), Some(&all[1]), None));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), whole);
     drop(results);
+    // A result that lacks its line break only is kept.
+    std::fs::write(&path, whole.trim_end()).unwrap();
+    assert_eq!(Results::open(&out).unwrap().get("b2"), Some(&all[1]));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), whole);
     std::fs::write(&path, "{}\n").unwrap();
     let error = Results::open(&out).unwrap_err().to_string();
     assert!(error.contains("results.jsonl") && error.contains("line 1"), "{error}");

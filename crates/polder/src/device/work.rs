@@ -92,12 +92,14 @@ impl Work {
     /// Seconds on a card by its peaks: each kind of kernel takes what is longer, its bytes or its operations. `None` where
     /// the card lacks the arithmetic.
     ///
-    /// Kernels that make directions take what is longest: their bytes, their integer operations, or all their instructions.
+    /// Kernels that make directions take what is longest: their bytes, their integer operations, those of numbers,
+    /// or all instructions.
     pub fn seconds(&self, card: &Card, arithmetic: Arithmetic) -> Option<f64> {
         let products = card.products(arithmetic)?;
         let moved = |bytes: u64| bytes as f64 / card.bandwidth;
         let made = |operations: u64, integers: u64| {
-            (operations as f64 / card.instructions).max(integers as f64 / card.integer)
+            let numbers = (operations - integers) as f64 / (card.f32 / 2.0);
+            (operations as f64 / card.instructions).max(integers as f64 / card.integer).max(numbers)
         };
         Some(
             moved(self.shift_bytes).max(made(self.shift_operations, self.shift_integers))

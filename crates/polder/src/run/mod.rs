@@ -131,15 +131,8 @@ impl RunFolder {
     /// # Errors
     /// A folder that can't be removed.
     pub fn forget_weights(&self) -> Result<()> {
-        for path in [self.best(), self.last(), self.path.join("checkpoints")] {
-            match fs::remove_dir_all(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io("remove", path)(error));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+        let all = [self.best(), self.last(), self.path.join("checkpoints")];
+        all.iter().filter(|path| path.exists()).try_for_each(|path| atomic::remove_folder(path))
     }
 
     /// Writes `RUN/plan.json`.

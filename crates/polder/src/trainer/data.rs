@@ -157,6 +157,14 @@ pub fn shots_of(config: &Config, folder: &DataFolder, task: &dyn Task) -> Result
 /// # Errors
 /// No such task; a task file that can't be read; keys that contradict each other; a template that does not parse.
 pub fn task_of(config: &Config) -> Result<polder_tasks::PromptTask> {
+    Ok(spec_of(config)?.compile()?)
+}
+
+/// What that task says, the configuration's own changes included.
+///
+/// # Errors
+/// As [`task_of`].
+pub(crate) fn spec_of(config: &Config) -> Result<TaskSpec> {
     let task = &config.task;
     let spec = match (&task.file, &task.name) {
         (Some(file), _) => TaskSpec::from_file(file)?,
@@ -168,7 +176,7 @@ pub fn task_of(config: &Config) -> Result<polder_tasks::PromptTask> {
         },
         (None, None) => TaskSpec::named("task"),
     };
-    Ok(spec.override_with(&config.task_overrides()).compile()?)
+    Ok(spec.override_with(&config.task_overrides()))
 }
 
 /// A content hash of examples as losses see them, and of questions with their accepted answers, where there are any.

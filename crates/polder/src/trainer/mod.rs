@@ -20,6 +20,7 @@ use polder_perturb::Seed;
 use serde_json::json;
 use tokenizers::Tokenizer;
 
+pub(crate) use data::spec_of;
 pub use data::{TaskData, shots_of, task_of};
 pub use method::Method;
 pub use start::{matches, set_trainable};
@@ -29,6 +30,7 @@ pub use stop::{Stop, Stopped};
 pub(crate) use method::moves_of;
 pub(crate) use scores::{FINAL, MARKS, ROWS};
 pub(crate) use start::dropped_tail;
+pub(crate) use trace::forwards_of;
 
 use crate::batching::{BatchSize, Batching};
 use crate::config::{Config, Probe};

@@ -112,7 +112,7 @@ fn is_sample(note: &Value) -> bool {
 }
 
 /// Forward passes of a whole batch that a note of the log speaks of: for a sample, or for measuring the learning rate.
-pub(super) fn forwards_of(note: &Value) -> u64 {
+pub(crate) fn forwards_of(note: &Value) -> u64 {
     let measured = note.pointer("/found/trace/forwards").and_then(Value::as_u64);
     u64::from(is_sample(note)) + measured.unwrap_or_default()
 }

@@ -54,7 +54,8 @@ pub(super) fn describe(model: &Loaded, vocab: usize, entries: &mut Entries) -> R
         spec.merges = by_scores(&spec)?;
     }
     spec.chat_template = chat_template(&model.files);
-    if let Some(token) = spec.vocab.iter().find(|token| token.id as usize >= vocab) {
+    let added = spec.added.iter().map(|added| &added.token);
+    if let Some(token) = spec.vocab.iter().chain(added).find(|token| token.id as usize >= vocab) {
         return Err(no(&format!("the token `{}` has the id {}, beyond its {vocab} embeddings", token.text, token.id)));
     }
     let built = tokens::build(&path, &spec)?;
@@ -139,7 +140,10 @@ fn by_scores(spec: &Spec) -> Result<Vec<(String, String)>> {
         scores.iter().filter(|(token, _)| whole(token)).map(|(token, score)| (token.text.as_str(), *score)).collect();
     let merges = sentencepiece::merges(&merges);
     let set = |merges: &[(String, String)]| merges.iter().cloned().collect::<HashSet<_>>();
-    if set(&merges) != set(&spec.merges) {
+    // In which order one token's own merges stand, scores do not say; every other order they do.
+    let made =
+        |merges: &[(String, String)]| merges.iter().map(|(left, right)| format!("{left}{right}")).collect::<Vec<_>>();
+    if set(&merges) != set(&spec.merges) || made(&merges) != made(&spec.merges) {
         return Err(no("its tokenizer's merges are not those that scores of its tokens stand for"));
     }
     Ok(merges)
