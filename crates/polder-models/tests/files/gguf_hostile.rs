@@ -224,7 +224,8 @@ fn strange_tokenizers() {
     let text = |s: &str| Kv::Text(s.to_owned());
     let texts = |all: &[&str]| Kv::Texts(all.iter().map(|&t| t.to_owned()).collect());
     let cases = [
-        ("tokenizer.ggml.model", text("llama"), "the model `llama`"),
+        ("tokenizer.ggml.model", text("t5"), "the model `t5`"),
+        ("tokenizer.ggml.model", text("llama"), "`tokenizer.ggml.scores` is missing"),
         ("tokenizer.ggml.pre", text("deepseek-coder"), "the pre-tokenizer `deepseek-coder`"),
         ("tokenizer.ggml.token_type", Kv::I32s(vec![1, 1]), "4 tokens have 2 types"),
         ("tokenizer.ggml.token_type", Kv::I32s(vec![-1, 1, 1, 1]), "no list of whole numbers"),
