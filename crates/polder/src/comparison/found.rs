@@ -114,7 +114,7 @@ impl Found {
             rows: more(ROWS).and_then(Value::as_str).map(str::to_owned),
             marks: more(MARKS).and_then(|marks| serde_json::from_value(marks.clone()).ok()).unwrap_or_default(),
             trace,
-            curve: thinned(&losses),
+            curve: thinned(&losses, CURVE),
             metric: last.metric,
         };
         Ok(Self::new(cell, key, Ended::Scored(Box::new(scored))))
@@ -154,9 +154,9 @@ fn serialize_marks<S: serde::Serializer>(marks: &[f64], serializer: S) -> Result
     compact(marks).serialize(serializer)
 }
 
-/// Means over stretches of equal length.
-fn thinned(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
-    let long = points.len().div_ceil(CURVE).max(1);
+/// Means over stretches of equal length, so many at most.
+pub(super) fn thinned(points: &[[f64; 2]], most: usize) -> Vec<[f64; 2]> {
+    let long = points.len().div_ceil(most).max(1);
     let mean = |stretch: &[[f64; 2]]| {
         let sum = stretch.iter().fold([0.0; 2], |sum, point| [sum[0] + point[0], sum[1] + point[1]]);
         sum.map(|x| x / stretch.len() as f64)

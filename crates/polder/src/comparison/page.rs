@@ -4,13 +4,15 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::file::{Comparison, Variant};
-use super::found::{Ended, Found};
+use super::found::{Ended, Found, thinned};
 use super::summary::{Row, Summary};
 use crate::error::Result;
 use crate::figure::{Figure, Panel, Series};
 use crate::report::{count, score, short, time};
 use crate::run::write_file;
 
+/// Points of a drawn loss, at most: single batches are far apart.
+const DRAWN: usize = 20;
 /// The width of a figure as PNG, in pixels.
 const WIDTH: u32 = 1600;
 
@@ -174,9 +176,8 @@ fn scores(comparison: &Comparison, summary: &Summary) -> Figure {
         let rows: Vec<&Row> = summary.rows.iter().filter(|row| row.case == case.name).collect();
         let metric = rows.iter().map(|row| row.metric.as_str()).find(|metric| !metric.is_empty()).unwrap_or("score");
         let title = if comparison.cases.len() > 1 { case.name.clone() } else { String::new() };
-        let mut panel = Panel::new(title)
-            .axes("arms, in the order of the legend", format!("{metric}: mean with its 95 % interval, and each seed"))
-            .x_range(0.4, rows.len() as f64 + 0.6);
+        let mut panel =
+            Panel::new(title).axes("arms, in the order of the legend", metric).x_range(0.4, rows.len() as f64 + 0.6);
         for (number, row) in rows.iter().enumerate() {
             let at = number as f64 + 1.0;
             let (mean, ends) = (row.score.unwrap_or(f64::NAN), row.interval.unwrap_or([f64::NAN; 2]));
@@ -187,18 +188,19 @@ fn scores(comparison: &Comparison, summary: &Summary) -> Figure {
         }
         panel
     };
-    Figure::grid(2, comparison.cases.iter().map(panel)).titled("Scores")
+    Figure::grid(2, comparison.cases.iter().map(panel)).titled("Scores: the mean with its 95 % interval, and each seed")
 }
 
 /// The training loss of each case along the runs, averaged over the seeds.
 fn losses(comparison: &Comparison, found: &[Found]) -> Figure {
     let panel = |case: &Variant| {
         let title = if comparison.cases.len() > 1 { case.name.clone() } else { String::new() };
-        let mut panel = Panel::new(title).axes("forward passes", "training loss (nats), mean of the seeds");
+        let mut panel = Panel::new(title).axes("forward passes", "training loss (nats)");
         for (number, arm) in comparison.arms.iter().enumerate() {
             let mine = found.iter().filter(|found| found.case == case.name && found.arm == arm.name);
-            let curves: Vec<&Vec<[f64; 2]>> = mine.filter_map(Found::scored).map(|scored| &scored.curve).collect();
-            let long = curves.iter().map(|curve| curve.len()).min().unwrap_or(0);
+            let curves: Vec<Vec<[f64; 2]>> =
+                mine.filter_map(Found::scored).map(|scored| thinned(&scored.curve, DRAWN)).collect();
+            let long = curves.iter().map(Vec::len).min().unwrap_or(0);
             let points = (0..long).map(|at| {
                 let loss = curves.iter().map(|curve| curve[at][1]).sum::<f64>() / curves.len() as f64;
                 (curves[0][at][0], loss)
@@ -207,5 +209,6 @@ fn losses(comparison: &Comparison, found: &[Found]) -> Figure {
         }
         panel
     };
-    Figure::grid(2, comparison.cases.iter().map(panel)).titled("Training loss")
+    Figure::grid(2, comparison.cases.iter().map(panel))
+        .titled("Training loss, mean of the seeds and of neighbouring steps")
 }
