@@ -83,7 +83,7 @@ impl Kind {
     }
 
     fn decoder(self) -> Value {
-        let Self::SentencePiece { prefix } = self else { return bytes() };
+        let Self::SentencePiece { prefix } = self else { return byte_level() };
         let mut steps = vec![
             json!({ "type": "Replace", "pattern": { "String": SPACE }, "content": " " }),
             json!({ "type": "ByteFallback" }),
@@ -115,7 +115,7 @@ impl Kind {
 }
 
 /// What joins bytes to text, and trims offsets.
-fn bytes() -> Value {
+fn byte_level() -> Value {
     json!({ "type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false, "use_regex": true })
 }
 
@@ -220,8 +220,8 @@ impl Spec {
             "pre_tokenizer": self.kind.pre_tokenizer(),
             "post_processor": match template {
                 template if pieces => template.unwrap_or_default(),
-                Some(template) => json!({ "type": "Sequence", "processors": [bytes(), template] }),
-                None => bytes(),
+                Some(template) => json!({ "type": "Sequence", "processors": [byte_level(), template] }),
+                None => byte_level(),
             },
             "decoder": self.kind.decoder(),
             "model": {

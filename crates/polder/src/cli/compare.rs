@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use polder::comparison::{Base, Cell, Comparison, Found, Results, folder, key_of, make, summarise, write};
-use polder::plan::Plan;
+use polder::config::Config;
+use polder::plan::{Forwards, Plan};
 use polder::trainer::{Stop, Stopped};
 use polder_tasks::LossKind;
 
@@ -40,11 +41,12 @@ pub(super) struct CompareArgs {
     quiet: bool,
 }
 
-/// A run that is to be made or has been.
+/// A run that is to be made or has been. Its rows are drawn again when it is made: those of all runs may be many.
 struct Run {
     cell: Cell,
     key: String,
-    plan: Plan,
+    config: Config,
+    forwards: Forwards,
 }
 
 pub(super) fn run(arguments: &CompareArgs) -> Result<Ended> {
@@ -55,9 +57,8 @@ pub(super) fn run(arguments: &CompareArgs) -> Result<Ended> {
     let mut base = Base::default();
     let mut runs = Vec::new();
     for cell in comparison.cells() {
-        let run = planned(&cell, &comparison, arguments, &mut base);
-        let (key, plan) = run.with_context(|| cell.to_string())?;
-        runs.push(Run { cell, key, plan });
+        let run = planned(cell.clone(), &comparison, arguments, &mut base);
+        runs.push(run.with_context(|| cell.to_string())?);
     }
     if arguments.dry_run {
         return preview(&runs, &Results::read(&out)?);
@@ -66,7 +67,7 @@ pub(super) fn run(arguments: &CompareArgs) -> Result<Ended> {
     let stop = Stop::new().within(arguments.max_time);
     on_interrupt(&stop)?;
     let mut stopped = None;
-    for (number, Run { cell, key, plan }) in runs.iter().enumerate() {
+    for (number, Run { cell, key, config, .. }) in runs.iter().enumerate() {
         if results.get(key).is_some() {
             // A process may have ended between a result and this.
             if let Some(folder) = folder(cell, key, &place)?.filter(|_| !arguments.keep) {
@@ -80,7 +81,8 @@ pub(super) fn run(arguments: &CompareArgs) -> Result<Ended> {
         }
         tell(arguments.quiet, format!("run {} of {}: {cell}", number + 1, runs.len()));
         let mut watch = progress::observer(arguments.quiet);
-        let made = make(cell, key, plan, comparison.trace, &place, &stop, watch.as_mut());
+        let plan = Plan::new(config.clone()).with_context(|| cell.to_string())?;
+        let made = make(cell, key, &plan, comparison.trace, &place, &stop, watch.as_mut());
         drop(watch);
         let Some((found, folder)) = made.with_context(|| cell.to_string())? else {
             stopped = Some(stop.now().unwrap_or(Stopped::Asked));
@@ -105,8 +107,8 @@ pub(super) fn run(arguments: &CompareArgs) -> Result<Ended> {
     })
 }
 
-/// A run's key and plan.
-fn planned(cell: &Cell, comparison: &Comparison, arguments: &CompareArgs, base: &mut Base) -> Result<(String, Plan)> {
+/// Plans a run, and finds what its result is known by.
+fn planned(cell: Cell, comparison: &Comparison, arguments: &CompareArgs, base: &mut Base) -> Result<Run> {
     let mut config = cell.config(comparison, &arguments.sets)?;
     fetch(&mut config, arguments.quiet)?;
     let plan = Plan::new(config)?;
@@ -114,21 +116,20 @@ fn planned(cell: &Cell, comparison: &Comparison, arguments: &CompareArgs, base: 
         bail!("the trace can't be measured of a loss that is made of generated answers\nhint: leave out `[trace]`");
     }
     let key = key_of(&plan, &base.of(&plan)?, comparison.trace)?;
-    Ok((key, plan))
+    Ok(Run { cell, key, forwards: plan.facts.cost.forwards, config: plan.config })
 }
 
 /// Says what there is to be done.
 fn preview(runs: &[Run], results: &Results) -> Result<Ended> {
     let (mut left, mut passes) = (0, 0);
-    for Run { cell, key, plan } in runs {
-        let forwards = plan.facts.cost.forwards;
+    for Run { cell, key, config, forwards } in runs {
         let state = match results.get(key) {
             Some(found) => found.to_string(),
             None => {
                 (left, passes) = (left + 1, passes + forwards.training + forwards.evaluation);
                 format!(
                     "{} steps, {} forward passes and {} in evaluations",
-                    plan.config.steps, forwards.training, forwards.evaluation
+                    config.steps, forwards.training, forwards.evaluation
                 )
             }
         };

@@ -16,6 +16,10 @@ const DRAWN: usize = 20;
 /// The width of a figure as PNG, in pixels.
 const WIDTH: u32 = 1600;
 
+/// The columns of `summary.csv`.
+const COLUMNS: &str = "case,arm,seeds,failed,metric,score,low,high,against,difference,difference_low,difference_high,loss,\
+                       trace,trace_error,forwards,seconds";
+
 /// Writes `report.md`, `summary.json`, `summary.csv`, and the figures of scores and losses (SVG and PNG) into a folder;
 /// gives the report and the files.
 ///
@@ -70,9 +74,9 @@ fn report(name: &str, comparison: &Comparison, found: &[Found], summary: &Summar
     }
     text += "\nScores are those of the weights with the best dev score, on the evaluation rows, averaged over the seeds. \
              Intervals are over these rows, with the seeds as they are: how far seeds lie apart, the columns *each* say; there is \
-             none where seeds were scored on different rows. Differences are taken row by row and seed by seed. The trace is that of the training loss at the last \
-             weights, in nats a unit of weight². Forward passes are those of a batch in the training of a run, time is that of \
-             its steps.\n";
+             none where seeds were scored on different rows. Differences are taken row by row and seed by seed. The trace is \
+             that of the training loss at the last weights, in nats a unit of weight². Forward passes are those of a batch in the \
+             training of a run, time is that of its steps.\n";
     text += "\n## What is compared\n\n";
     comparison.arms.iter().for_each(|arm| text += &settings(arm));
     if !comparison.set.is_empty() {
@@ -138,10 +142,7 @@ fn line(row: &Row) -> String {
 }
 
 fn csv(summary: &Summary) -> String {
-    let mut text =
-        "case,arm,seeds,failed,metric,score,low,high,against,difference,difference_low,difference_high,loss,trace,\
-                    trace_error,forwards,seconds\n"
-            .to_owned();
+    let mut text = COLUMNS.to_owned() + "\n";
     let number = |x: Option<f64>| x.filter(|x| x.is_finite()).map_or_else(String::new, |x| x.to_string());
     for row in &summary.rows {
         let against = row.against.as_ref();

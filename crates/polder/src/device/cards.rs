@@ -34,7 +34,7 @@ const GIB: u64 = 1 << 30;
 
 /// The devices that expectations are given for.
 ///
-/// Lanes for integers beside those for f32, by the makers' descriptions: an A100's multiprocessor has 64 of each and begins
+/// Lanes for integers beside those for f32, as is commonly said of them (not looked up at their makers'): an A100's multiprocessor has 64 of each and begins
 /// 128 instructions a cycle; that of an H100 has 128 for f32 and 64 for integers, that of an RTX 4090 128, of which 64 do
 /// integers, and both begin 128. Apple's lanes do either; how much slower they multiply integers Apple does not say, and it
 /// is left out.

@@ -71,7 +71,7 @@ pub(crate) fn score(metric: &str, value: f64) -> String {
 }
 
 /// The ends of an interval; nothing where there is none.
-pub(crate) fn interval(metric: &str, low: f64, high: f64) -> String {
+pub(super) fn interval(metric: &str, low: f64, high: f64) -> String {
     if !(low.is_finite() && high.is_finite()) {
         return String::new();
     }
