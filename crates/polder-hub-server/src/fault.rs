@@ -24,6 +24,8 @@ pub enum Fault {
     Cut(usize),
     /// Nothing comes for so long.
     Silent(Duration),
+    /// The answer waits until so many requests have come to this fault; if they don't within five seconds, it never comes.
+    Together(usize),
     /// The body has other bits.
     Wrong,
     /// A range is not heeded: the whole file comes.

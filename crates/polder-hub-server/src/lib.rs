@@ -12,7 +12,7 @@ mod write;
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub const TOKEN: &str = "hf_thetokenthatmayeverything";
 pub const READER: &str = "hf_thetokenthatmayread";
 /// The namespace that tests write to.
 pub const OWNER: &str = "polder";
+/// How long requests wait for others.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the server's threads share.
 #[derive(Debug, Default)]
@@ -36,6 +38,20 @@ pub(crate) struct Shared {
     rules: Mutex<Vec<Rule>>,
     seen: Mutex<Vec<Seen>>,
     closing: AtomicBool,
+    /// Requests that came to a [`Fault::Together`].
+    together: Mutex<usize>,
+    came: Condvar,
+}
+
+impl Shared {
+    /// Waits until `n` requests have come here; gives whether they did.
+    fn together(&self, n: usize) -> bool {
+        let mut so_far = held(&self.together);
+        *so_far += 1;
+        self.came.notify_all();
+        let waited = self.came.wait_timeout_while(so_far, PATIENCE, |so_far| *so_far < n);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
 }
 
 /// A running server; ends when it is dropped.
@@ -121,6 +137,8 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
             std::thread::sleep(time);
             return;
         }
+        Some(Fault::Together(n)) if shared.together(n) => (None, None),
+        Some(Fault::Together(_)) => return,
         Some(Fault::Answer { status, headers, body }) => (Some(Answer::plain(status, &headers, body)), None),
         other => (None, other),
     };

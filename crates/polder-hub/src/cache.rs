@@ -58,6 +58,11 @@ impl Place {
         self.repo.pointer_path(commit)
     }
 
+    /// The folder of the contents.
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.root.join("blobs")
+    }
+
     /// The place of a content.
     pub(crate) fn blob(&self, oid: &str) -> PathBuf {
         self.repo.blob_path(oid)

@@ -1,8 +1,10 @@
 //! One file of a repository into the cache: whole and checked, or not at all.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ureq::http::Response;
 use ureq::{Body, BodyReader};
@@ -26,11 +28,12 @@ pub(crate) struct Download<'a> {
 }
 
 impl Download<'_> {
-    /// Brings the file to its place in the snapshot, unless it is there.
+    /// Brings the file to its place in the snapshot, unless it is there. Once `stopped` is set it ends early; what came by
+    /// then stays for the next time.
     ///
     /// # Errors
     /// No answer; a content that is not the one that was listed, twice; no room.
-    pub(crate) fn run(&self, watch: &mut Watch<'_>) -> Result<()> {
+    pub(crate) fn run(&self, stopped: &AtomicBool, watch: &mut Watch<'_>) -> Result<()> {
         let Self { commit, place, entry, .. } = self;
         if place.has(commit, &entry.path, Some(entry.size)) {
             return Ok(());
@@ -40,35 +43,42 @@ impl Download<'_> {
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         let lock = place.lock(entry.oid())?;
         // Somebody else may have brought it while this waited for the lock.
-        if !fs::metadata(&blob).is_ok_and(|file| file.len() == entry.size) {
-            let part = PathBuf::from(format!("{}.incomplete", blob.display()));
-            self.room(folder, &part)?;
-            let mut whole = self.fill(&part, watch).and_then(|()| self.check(&part));
+        if !self.has_blob() {
+            let part = self.part();
+            let mut whole = self.fill(&part, stopped, watch);
             if matches!(whole, Err(Error::Corrupt { .. })) {
                 // What an earlier process left may have been damaged: once more, from the start.
-                whole = self.fill(&part, watch).and_then(|()| self.check(&part));
+                whole = self.fill(&part, stopped, watch);
             }
-            whole?;
+            if !whole? {
+                return Ok(());
+            }
             fs::rename(&part, &blob).map_err(Error::io("write", &blob))?;
         }
         drop(lock);
         place.link(commit, &entry.path, entry.oid())
     }
 
-    /// Whether the rest has room.
-    fn room(&self, folder: &Path, part: &Path) -> Result<()> {
-        let there = fs::metadata(part).map_or(0, |file| file.len());
-        let needed = self.entry.size.saturating_sub(there);
-        // A system that can't tell is asked by writing.
-        let free = rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-        match free {
-            Some(n) if n < needed => Err(Error::DiskFull { path: folder.to_owned(), needed, free }),
-            _ => Ok(()),
-        }
+    fn has_blob(&self) -> bool {
+        fs::metadata(self.place.blob(self.entry.oid())).is_ok_and(|file| file.len() == self.entry.size)
     }
 
-    /// Appends to the part until it has the file's size; goes on where a broken connection left it.
-    fn fill(&self, part: &Path, watch: &mut Watch<'_>) -> Result<()> {
+    /// Where a content lies until it is whole.
+    fn part(&self) -> PathBuf {
+        PathBuf::from(format!("{}.incomplete", self.place.blob(self.entry.oid()).display()))
+    }
+
+    /// How many bytes are still to come.
+    fn missing(&self) -> u64 {
+        if self.has_blob() {
+            return 0;
+        }
+        self.entry.size.saturating_sub(fs::metadata(self.part()).map_or(0, |file| file.len()))
+    }
+
+    /// Appends to the part until it has the file's size and hash; goes on where a broken connection left it. Gives whether it
+    /// came so far before `stopped` was set.
+    fn fill(&self, part: &Path, stopped: &AtomicBool, watch: &mut Watch<'_>) -> Result<bool> {
         let open = File::options().create(true).append(true).open(part);
         let mut file = open.map_err(Error::io("write", part))?;
         let mut have = file.metadata().map_err(Error::io("read", part))?.len();
@@ -84,17 +94,19 @@ impl Download<'_> {
             }
             let before = have;
             have = from;
-            let error = match self.copy(&mut body, &mut file, &mut have, part, watch)? {
-                None => continue,
-                Some(error) => error,
-            };
+            let broken = self.copy(&mut body, &mut file, &mut have, part, stopped, watch)?;
+            if stopped.load(Ordering::Relaxed) && have != self.entry.size {
+                return Ok(false);
+            }
+            let Some(error) = broken else { continue };
             idle = if have > before { 0 } else { idle + 1 };
             if idle > self.http.settings.retries {
                 return Err(error);
             }
             std::thread::sleep(self.http.pause(idle.max(1)));
         }
-        file.sync_all().map_err(Error::io("write", part))
+        file.sync_all().map_err(Error::io("write", part))?;
+        self.check(part).map(|()| true)
     }
 
     /// Asks for the rest from byte `have`; gives it and where it begins.
@@ -115,19 +127,20 @@ impl Download<'_> {
         }
     }
 
-    /// Copies what comes; gives what broke it off, if something did.
+    /// Copies what comes, until all is there or `stopped` is set; gives what broke it off, if something did.
     fn copy(
         &self,
         body: &mut BodyReader<'static>,
         file: &mut File,
         have: &mut u64,
         part: &Path,
+        stopped: &AtomicBool,
         watch: &mut Watch<'_>,
     ) -> Result<Option<Error>> {
         let repo = self.address.repo();
         let about = About { file: Some(&self.entry.path), ..About::repo(&repo) };
         let mut buffer = vec![0; 256 << 10];
-        loop {
+        while !stopped.load(Ordering::Relaxed) {
             let total = self.entry.size;
             watch(&Progress { doing: Doing::Fetching, file: &self.entry.path, done: *have, total });
             let n = match body.read(&mut buffer) {
@@ -152,6 +165,7 @@ impl Download<'_> {
                 other => other,
             })?;
         }
+        Ok(None)
     }
 
     /// Compares the part's hash with the listed one; a wrong part is thrown away.
@@ -168,6 +182,23 @@ impl Download<'_> {
 
     fn corrupt(&self, reason: String) -> Error {
         Error::Corrupt { repo: self.address.repo(), file: self.entry.path.clone(), reason }
+    }
+}
+
+/// Whether there is room for what is still to come of all these files, before a byte of them is asked for.
+///
+/// # Errors
+/// There is none; the cache's folder can't be made.
+pub(crate) fn room(place: &Place, downloads: &[Download<'_>]) -> Result<()> {
+    let contents: BTreeMap<&str, u64> = downloads.iter().map(|file| (file.entry.oid(), file.missing())).collect();
+    let needed = contents.into_values().fold(0, u64::saturating_add);
+    let folder = place.blobs();
+    fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+    // A system that can't tell is asked by writing.
+    let free = rustix::fs::statvfs(&folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    match free {
+        Some(n) if n < needed => Err(Error::DiskFull { path: folder, needed, free }),
+        _ => Ok(()),
     }
 }
 

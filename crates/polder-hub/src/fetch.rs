@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use crate::address::Address;
 use crate::cache::Place;
-use crate::download::Download;
+use crate::download::{Download, room};
 use crate::error::{Error, Result};
 use crate::http::Http;
 use crate::listing::{Entry, commit, files, license};
 use crate::settings::Settings;
+use crate::together::each;
 use crate::watch::Watch;
 
 /// The revision where none is named.
@@ -125,9 +126,11 @@ impl Hub {
             }
         };
         let chosen = choose(&names(&tree))?;
-        for entry in tree.iter().filter(|entry| chosen.contains(&entry.path)) {
-            Download { http: &self.http, address, commit: &commit, place, entry }.run(watch)?;
-        }
+        let wanted = tree.iter().filter(|entry| chosen.contains(&entry.path));
+        let downloads: Vec<Download<'_>> =
+            wanted.map(|entry| Download { http: &self.http, address, commit: &commit, place, entry }).collect();
+        room(place, &downloads)?;
+        each(&downloads, self.http.settings.at_once, watch, &|download, stopped, watch| download.run(stopped, watch))?;
         // A revision is known only when its files are.
         place.remember(revision, &commit)?;
         Ok(Fetched { folder: place.snapshot(&commit), commit, files: chosen, note: None })

@@ -22,6 +22,7 @@ mod listing;
 mod model;
 mod publish;
 mod settings;
+mod together;
 mod watch;
 
 pub use address::{Address, Kind, SCHEME};

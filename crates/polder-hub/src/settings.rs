@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 
 /// The Hub, where no other is named.
 const ENDPOINT: &str = "https://huggingface.co";
+/// How many transfers at a time: one connection seldom fills a line.
+const AT_ONCE: usize = 4;
 
 /// A secret that is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub struct Settings {
     pub token: Option<Token>,
     /// Whether the network may not be used.
     pub offline: bool,
+    /// How many files, or parts of one, go or come at a time.
+    pub at_once: usize,
     /// The longest silence of a connection.
     pub patience: Duration,
     /// How often a request is tried again.
@@ -97,6 +101,7 @@ impl Settings {
             cache,
             token: token(&var, home)?,
             offline: is_on("HF_HUB_OFFLINE") || is_on("TRANSFORMERS_OFFLINE"),
+            at_once: AT_ONCE,
             patience: Duration::from_secs(60),
             retries: 5,
             pause: Duration::from_secs(1),

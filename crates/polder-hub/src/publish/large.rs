@@ -1,6 +1,7 @@
 //! Large files: git's LFS interface, with the Hub's uploads in parts.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
@@ -8,6 +9,7 @@ use super::compare::Change;
 use super::{JSON, Publication};
 use crate::error::{Error, Result};
 use crate::http::{Ask, Payload};
+use crate::together::each;
 use crate::watch::{Doing, Progress, Watch};
 
 const LFS: &str = "application/vnd.git-lfs+json";
@@ -66,7 +68,13 @@ impl Publication<'_> {
         };
         match number(&header["chunk_size"]) {
             Some(size) => self.send_parts(change, url, header, size, watch)?,
-            None => _ = self.put(change, url, header, (0, change.size), watch)?,
+            None => {
+                let mut heard = |done: u64| {
+                    let (file, total) = (change.upload.path.as_str(), change.size);
+                    watch(&Progress { doing: Doing::Sending, file, done, total });
+                };
+                self.put(change, url, header, (0, change.size), &mut heard)?;
+            }
         }
         if let Some(url) = actions["verify"]["href"].as_str() {
             self.tell(url, &json!({ "oid": change.sha256, "size": change.size }))?;
@@ -89,15 +97,21 @@ impl Publication<'_> {
         if size == 0 || parts.len() as u64 != change.size.div_ceil(size) {
             return Err(self.unusable("its parts do not make up the file"));
         }
-        let mut done = Vec::new();
-        for (at, (number, part)) in parts.iter().enumerate() {
-            let from = at as u64 * size;
-            let etag = self.put(change, part, &Value::Null, (from, size.min(change.size - from)), watch)?;
-            let Some(etag) = etag else {
-                return Err(self.unusable("it gives no ETag for a part"));
+        // Of all parts together; a part that is sent again counts from its start.
+        let sent = AtomicU64::new(0);
+        let parts: Vec<(u64, (u64, &str))> = (0..).map(|at: u64| at * size).zip(parts).collect();
+        let at_once = self.hub.http.settings.at_once;
+        let done = each(&parts, at_once, watch, &|&(from, (number, part)), _, watch| {
+            let mut before = 0;
+            let mut heard = |n: u64| {
+                let more = n.wrapping_sub(std::mem::replace(&mut before, n));
+                let done = sent.fetch_add(more, Ordering::Relaxed).wrapping_add(more);
+                watch(&Progress { doing: Doing::Sending, file: &change.upload.path, done, total: change.size });
             };
-            done.push(json!({ "partNumber": number, "etag": etag }));
-        }
+            let etag = self.put(change, part, &Value::Null, (from, size.min(change.size - from)), &mut heard)?;
+            let etag = etag.ok_or_else(|| self.unusable("it gives no ETag for a part"))?;
+            Ok(json!({ "partNumber": number, "etag": etag }))
+        })?;
         let (body, about) = (json!({ "oid": change.sha256, "parts": done }).to_string(), self.about());
         let accept = [("Accept", LFS.to_owned())];
         let payload = Payload::Bytes(body.as_bytes(), LFS);
@@ -105,15 +119,15 @@ impl Publication<'_> {
         self.hub.http.send(&ask, &mut |_| {}).map(|_| ())
     }
 
-    /// Puts `(from, len)` of a content at an address; gives the answer's ETag. The token stays here: such an address is
-    /// signed itself.
+    /// Puts `(from, len)` of a content at an address and tells how many bytes of it went; gives the answer's ETag. The token
+    /// stays here: such an address is signed itself.
     fn put(
         &self,
         change: &Change<'_>,
         url: &str,
         header: &Value,
         (from, len): (u64, u64),
-        watch: &mut Watch<'_>,
+        sent: &mut dyn FnMut(u64),
     ) -> Result<Option<String>> {
         let text = |(name, value): (&'_ String, &Value)| value.as_str().map(|v| (name.clone(), v.to_owned()));
         let given: Vec<(String, String)> = header.as_object().into_iter().flatten().filter_map(text).collect();
@@ -121,10 +135,7 @@ impl Publication<'_> {
         let payload = Payload::Part { file: &change.upload.file, from, len };
         let about = self.about();
         let ask = Ask { method: "PUT", signed: false, headers: &headers, payload, ..Ask::get(url, &about) };
-        let mut sent = |n: u64| {
-            watch(&Progress { doing: Doing::Sending, file: &change.upload.path, done: from + n, total: change.size });
-        };
-        let response = self.hub.http.send(&ask, &mut sent)?;
+        let response = self.hub.http.send(&ask, sent)?;
         Ok(response.headers().get("etag").and_then(|etag| etag.to_str().ok()).map(str::to_owned))
     }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use polder_hub::{Doing, Hub, Settings, Token};
-use polder_hub_server::{READER, TOKEN};
+use polder_hub_server::{Fault, READER, Rule, TOKEN};
 
 use crate::place::{Place, address, failure, large};
 
@@ -45,6 +45,39 @@ fn a_model_comes_once_into_the_standard_cache() {
     assert_eq!(place.server.seen().len(), 1);
     assert_eq!(place.offline().model(&address("hf://o/n@main"), &mut |_| {}).unwrap().path, model.path);
     assert_eq!(place.server.seen().len(), 1);
+}
+
+#[test]
+fn shards_come_together() {
+    let place = Place::new();
+    {
+        let mut store = place.server.store();
+        let repo = store.repo("o/n");
+        repo.put("main", "config.json", b"{}", false);
+        repo.put("main", "model.safetensors.index.json", b"{\"weight_map\": {}}", false);
+        for shard in 1..=6u8 {
+            // Two of them have the same contents, which come once.
+            let bytes = vec![shard.min(5); 100_000];
+            repo.put("main", &format!("model-{shard:05}-of-00006.safetensors"), &bytes, true);
+        }
+    }
+    // None of the first four is answered before all four have asked.
+    place.server.fault(Rule { on: "GET /storage", after: 0, times: 4, fault: Fault::Together(4) });
+    let (mut heard, caller) = (Vec::new(), std::thread::current().id());
+    let hub = Hub::new(Settings { retries: 0, ..place.settings() });
+    let model = hub
+        .model(&address("hf://o/n"), &mut |p| {
+            assert_eq!(std::thread::current().id(), caller);
+            heard.push((p.file.to_owned(), p.done == p.total));
+        })
+        .unwrap();
+    for shard in 1..=6u8 {
+        let name = format!("model-{shard:05}-of-00006.safetensors");
+        assert_eq!(fs::read(model.path.join(&name)).unwrap(), vec![shard.min(5); 100_000]);
+        assert!(shard >= 5 || heard.contains(&(name, true)), "{heard:?}");
+    }
+    let storage = place.server.seen().iter().filter(|seen| seen.line.contains("/storage")).count();
+    assert_eq!(storage, 5);
 }
 
 #[test]

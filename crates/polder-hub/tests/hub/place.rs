@@ -40,6 +40,7 @@ impl Place {
             cache: self.path("cache/hub"),
             token: Token::new(TOKEN, "").unwrap(),
             offline: false,
+            at_once: 4,
             patience: Duration::from_secs(5),
             retries: 3,
             pause: Duration::from_millis(5),

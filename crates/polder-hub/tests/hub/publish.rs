@@ -94,7 +94,7 @@ fn nothing_is_replaced_unasked() {
 }
 
 #[test]
-fn a_branch_is_made_and_parts_go_one_by_one() {
+fn a_branch_is_made_and_parts_that_break_off_go_again() {
     let place = Place::new();
     place.server.store().part = 70_000;
     place.server.fault(Rule::once("PUT /storage", Fault::Drop));
@@ -106,6 +106,25 @@ fn a_branch_is_made_and_parts_go_one_by_one() {
     assert_eq!(repo.head("exp/1"), Some(done.commit));
     assert_eq!(repo.file("exp/1", "model.safetensors"), Some((large().as_slice(), true)));
     assert_eq!(repo.file("main", "model.safetensors"), None);
+}
+
+#[test]
+fn parts_go_together() {
+    let place = Place::new();
+    place.server.store().part = 70_000;
+    place.server.fault(Rule { on: "PUT /storage", after: 0, times: 4, fault: Fault::Together(4) });
+    let hub = Hub::new(Settings { retries: 0, ..place.settings() });
+    let mut heard = Vec::new();
+    let done = hub.publish(&address("hf://polder/new"), &model(&place), &options(), &mut |p| {
+        if p.doing == Doing::Sending {
+            heard.push((p.done, p.total));
+        }
+    });
+    let mut store = place.server.store();
+    let repo = store.repo("polder/new");
+    assert_eq!(repo.head("main"), Some(done.unwrap().commit));
+    assert_eq!(repo.file("main", "model.safetensors"), Some((large().as_slice(), true)));
+    assert_eq!(heard.iter().max(), Some(&(300_000, 300_000)), "all parts make the file");
 }
 
 #[test]
