@@ -14,6 +14,8 @@ const FUEL: u64 = 200_000;
 
 /// What is said of a null that a template prints.
 const NULL: &str = "a null value would be printed";
+/// Stands for a null where it is asked whether a text has it in it; no text of a row has this character.
+const MARK: &str = "\u{10ffff}";
 
 /// The templates of one task, compiled.
 #[derive(Debug)]
@@ -90,10 +92,21 @@ impl Templates {
     /// The template's text for a row.
     pub(crate) fn render(&self, key: &str, context: &Context<'_>) -> Result<String> {
         let template = self.engine.get_template(key).map_err(|e| fault(&self.task, key, &e))?;
-        template.render(&context.value).map_err(|e| {
-            let names = template.undeclared_variables(false);
-            self.failure(key, context, names.into_iter().collect(), &e)
-        })
+        let names = || template.undeclared_variables(false).into_iter().collect();
+        let text = template.render(&context.value).map_err(|e| self.failure(key, context, names(), &e))?;
+        // To a filter or an operator a null is the word "none", which the formatter can't tell from a text.
+        if context.row.values().any(has_null) {
+            let mut nulls = self.context(&context.row.iter().map(marked).collect(), String::new()).names;
+            if let Some(option) = context.names.get(OPTION) {
+                nulls.insert(OPTION.to_owned(), option.clone());
+            }
+            let told = template.render(Value::from(nulls)).unwrap_or_default();
+            if told.contains(MARK) && told.replace(MARK, "none").to_lowercase() == text.to_lowercase() {
+                let null = minijinja::Error::new(ErrorKind::InvalidOperation, NULL);
+                return Err(self.failure(key, context, names(), &null));
+            }
+        }
+        Ok(text)
     }
 
     /// The value of a column or expression; `None` where the row lacks a column that it needs, or it is null.
@@ -183,6 +196,28 @@ impl Templates {
             reason: error.to_string(),
         }
     }
+}
+
+fn has_null(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Null => true,
+        serde_json::Value::Array(list) => list.iter().any(has_null),
+        serde_json::Value::Object(map) => map.values().any(has_null),
+        _ => false,
+    }
+}
+
+/// A column with [`MARK`] for its nulls.
+fn marked((name, value): (&String, &serde_json::Value)) -> (String, serde_json::Value) {
+    fn of(value: &serde_json::Value) -> serde_json::Value {
+        match value {
+            serde_json::Value::Null => MARK.into(),
+            serde_json::Value::Array(list) => list.iter().map(of).collect(),
+            serde_json::Value::Object(map) => map.iter().map(|(name, value)| (name.clone(), of(value))).collect(),
+            other => other.clone(),
+        }
+    }
+    (name.clone(), of(value))
 }
 
 fn fault(task: &str, key: &str, error: &minijinja::Error) -> Error {

@@ -305,6 +305,70 @@ fn null_is_not_printed_and_escapes_are_not_made() {
 }
 
 #[test]
+fn a_null_is_not_printed_as_a_word_by_filters_and_operators() {
+    for prompt in
+        ["{{ x | trim }}", "{{ x | upper }}!", "{{ x ~ '.' }}", "a {{ x | replace('b', 'c') }}", "{{ x.y | trim }}"]
+    {
+        let task = task(&format!("name = 't'\nprompt = \"{prompt}\"\noptions = ['a', 'b']"));
+        let null = if prompt.contains("x.y") { r#"{"x":{"y":null}}"# } else { r#"{"x":null}"# };
+        let error = task.example(&row(null), 7).unwrap_err().to_string();
+        assert!(error.contains("null") && error.contains('7'), "{prompt}: {error}");
+        // The word itself is a text like others, also where another column is null.
+        let word = if prompt.contains("x.y") { r#"{"x":{"y":"None"},"z":null}"# } else { r#"{"x":"None","z":null}"# };
+        assert!(task.example(&row(word), 7).is_ok(), "{prompt}");
+    }
+    // What a template does about a null is its own affair.
+    for prompt in [
+        "{{ x | trim if x is not none else 'nothing' }}",
+        "{{ x or 'nothing' }}",
+        "{% if x %}{{ x | trim }}{% endif %}no",
+    ] {
+        let task = task(&format!("name = 't'\nprompt = \"{prompt}\"\noptions = ['a', 'b']"));
+        let said = task.example(&row(r#"{"x":null}"#), 0).unwrap().prompt;
+        assert!(["nothing", "no"].contains(&said.as_str()), "{prompt}: {said}");
+    }
+}
+
+#[test]
+fn no_built_in_task_takes_a_null_for_a_text() {
+    for (name, json, columns) in [
+        ("sst2", r#"{"sentence":"a","label":0}"#, &["sentence"][..]),
+        ("sst5", r#"{"text":"a","label":0}"#, &["text"]),
+        ("trec", r#"{"text":"a","coarse_label":0}"#, &["text"]),
+        ("mnli", r#"{"premise":"a","hypothesis":"b","label":0}"#, &["premise", "hypothesis"]),
+        ("snli", r#"{"premise":"a","hypothesis":"b","label":0}"#, &["premise", "hypothesis"]),
+        ("rte", r#"{"premise":"a","hypothesis":"b","label":0}"#, &["premise", "hypothesis"]),
+        ("cb", r#"{"premise":"a","hypothesis":"b","label":0}"#, &["premise", "hypothesis"]),
+        ("boolq", r#"{"passage":"a","question":"b","label":0}"#, &["passage", "question"]),
+        (
+            "copa",
+            r#"{"premise":"a.","question":"cause","choice1":"B","choice2":"C","label":0}"#,
+            &["premise", "choice1", "choice2"],
+        ),
+        ("piqa", r#"{"goal":"a","sol1":"b","sol2":"c","label":0}"#, &["goal", "sol1", "sol2"]),
+        (
+            "winogrande",
+            r#"{"sentence":"a _ b","option1":"x","option2":"y","answer":"1"}"#,
+            &["sentence", "option1", "option2"],
+        ),
+        (
+            "squad",
+            r#"{"id":"1","title":"t","context":"c","question":"q","answers":{"text":["a"]}}"#,
+            &["title", "context", "question"],
+        ),
+    ] {
+        let task = builtin(name).unwrap().unwrap().compile().unwrap();
+        task.example(&row(json), 0).unwrap_or_else(|e| panic!("{name}: {e}"));
+        for column in columns {
+            let mut nulled = row(json);
+            nulled.insert((*column).to_owned(), serde_json::Value::Null);
+            let error = task.example(&nulled, 0).map(|example| example.prompt);
+            assert!(error.is_err(), "{name}, `{column}`: {error:?}");
+        }
+    }
+}
+
+#[test]
 fn runaway_templates_are_stopped() {
     let task = task(
         "name = 't'\nprompt = '{% for i in range(100000) %}{% for j in range(100000) %}{{ x }}{% endfor %}{% endfor %}'\noptions = ['a', 'b']",
