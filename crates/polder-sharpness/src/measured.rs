@@ -20,6 +20,16 @@ pub struct Measured {
     pub forwards: u64,
 }
 
+/// A number is clear of zero where it exceeds so many standard errors.
+pub(crate) const CLEAR: f64 = 2.0;
+
+impl Measured {
+    /// Whether the sign is known: the number lies more than two standard errors from zero.
+    pub fn is_clear_of_zero(&self) -> bool {
+        self.value.abs() > CLEAR * self.standard_error
+    }
+}
+
 impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { value, standard_error, samples, forwards } = self;

@@ -176,12 +176,14 @@ fn a_measured_rate_is_measured_once() {
     let out = place.path("replayed");
     succeed(&["replay", str(&whole), "--out", str(&out)]);
     assert_eq!(weights(&whole.join("final")), weights(&out));
-    // Half the share, half the rate; half of that again with momentum 0.5 and twice with two directions, about.
+    // Half the share, half the rate; with momentum β it is (1−β)·3/(1 + A) of it, A = 2 − 2β/(1+β).
     let rate = |run: &str, more: &[&str]| {
         let run = train(&place, &config, run, 1, &[&method[..], more].concat());
         events(&run, "step")[0]["lr"].as_f64().unwrap()
     };
     assert!((rate("half", &["auto.share=0.025"]) / rates[0] - 0.5).abs() < 1e-12, "{rates:?}");
+    let momentum = rate("momentum", &["optimizer.momentum={lr='auto', beta=0.5}"]) / rates[0];
+    assert!((momentum - 9.0 / 14.0).abs() < 1e-9, "{momentum}");
     let two = rate("two", &["estimator.two-point.directions=2"]) / rates[0];
     assert!((two - 1.5).abs() < 1e-9, "2q/((q+2)T) with q = 2 over q = 1: {two}");
 }
@@ -194,7 +196,16 @@ fn a_rate_that_cannot_be_measured_is_refused() {
         let mut args = vec!["train", str(&config), "--run", str(&run), "--set", "optimizer.sgd.lr=auto"];
         args.extend(["--set", refused]);
         assert!(fail(&args).contains("`lr` = \"auto\" does not work with"), "{refused}");
+        // Known before anything is written or measured.
+        assert!(!run.exists(), "{refused}");
+        args[0] = "plan";
+        args.drain(2..4);
+        assert!(fail(&args).contains("`lr` = \"auto\" does not work with"), "{refused}");
     }
+    let score = ["plan", str(&config), "--set", "optimizer.sgd.lr=auto", "--set", "task.loss=accuracy"];
+    assert!(fail(&score).contains("no gradient"), "{}", fail(&score));
+    let nowhere = fail(&["sharpness", str(&place.path(""))]);
+    assert!(nowhere.contains("holds no run") && nowhere.contains("hint: "), "{nowhere}");
     // Random weights curve downwards.
     let run = place.path("random");
     let said = fail(&["train", str(&config), "--run", str(&run), "--set", "optimizer.sgd.lr=auto"]);
@@ -251,17 +262,19 @@ fn sharpness_of_a_run_and_of_a_configuration_is_measured() {
     assert_eq!(sharp(&of_run)["forwards"], 81);
     assert_eq!(of_run[0]["lr"], 1e-3);
     assert!(of_run[0]["stands"]["edge"].as_f64().unwrap() > 1999.0);
-    // Traces of parts add up to that of the whole; so do squared gradients.
+    // Parts are measured apart, each along its own weights.
     let parts = measured(&[str(&config), "--weights", "*mlp*", "--weights", "*self_attn*"]);
     assert_eq!(parts.as_array().unwrap().len(), 2);
     let elements = |i: usize| parts[i]["sharpness"]["elements"].as_u64().unwrap();
     assert!(elements(0) > 0 && elements(1) > 0);
+    assert!(elements(0) + elements(1) < sharp(&of_base)["elements"].as_u64().unwrap());
+    assert_ne!(sharp(&parts)["trace"], parts[1]["sharpness"]["trace"]);
     assert!(sharp(&of_base)["gradient_squared"]["value"].as_f64().unwrap() > 0.0);
     let said = text(&succeed(&["sharpness", str(&run), "--probes", "20", "--rows", "4"]).stdout);
     assert!(["trace ", "gradient²", "edge ", "cost "].iter().all(|word| said.contains(word)), "{said}");
     for (args, part) in [
         (["--delta", "0"], "`delta`"),
-        (["--tilt=-1", "--quiet"], "`tilt`"),
+        (["--tilt", "-1"], "`tilt`"),
         (["--weights", "nothing.here"], "no parameter fits"),
         (["--precision", "0"], "`precision`"),
     ] {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Method, Scheme, StepBounds, step_bounds, step_for_any_spectrum};
 use crate::error::{Error, Result, positive, setting};
+use crate::measured::CLEAR;
 
 /// What is known of the curvature, of H or, for Adam, of `P⁻¹H` at the present P.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -61,7 +62,7 @@ pub fn advise(curvature: &Curvature, scheme: &Scheme, share: f64) -> Result<Step
             "it must be finite and not negative; take two probes or more",
         ));
     }
-    if !(trace.is_finite() && trace > 2.0 * standard_error) {
+    if !(trace.is_finite() && trace > CLEAR * standard_error) {
         return Err(Error::UnclearTrace { trace, standard_error });
     }
     let largest = largest.map(|l| positive("largest", l)).transpose()?;

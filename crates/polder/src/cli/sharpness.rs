@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use polder::config::Config;
 use polder::figure::Figure;
 use polder::model::{Model, find};
@@ -23,6 +23,13 @@ use super::subject::plan_of;
 
 pub(super) fn run(arguments: &SharpnessArgs) -> Result<Ended> {
     let is_run = arguments.subject.is_dir();
+    if is_run && !arguments.subject.join("plan.json").exists() {
+        bail!(
+            "`{}` holds no run\nhint: give a run folder or a configuration; with a configuration, --model measures another \
+             model on its task",
+            arguments.subject.display()
+        );
+    }
     let mut config = match is_run {
         true => plan_of(&arguments.subject)?,
         false => Config::load(&arguments.subject, &arguments.sets).map_err(polder::Error::from)?,
@@ -64,7 +71,8 @@ pub(super) fn run(arguments: &SharpnessArgs) -> Result<Ended> {
             true => Some(eigenvalue(&mut model, part, &plan.data, &request)?),
             false => None,
         };
-        let stands = lr.and_then(|lr| stand(&plan.config, &found, lr));
+        let largest = spectrum.as_ref().map(|spectrum| spectrum.largest.value);
+        let stands = lr.and_then(|lr| stand(&plan.config, &found, largest, lr));
         if arguments.json {
             all.push(json!({ "sharpness": found, "eigenvalue": spectrum, "lr": lr, "stands": stands.as_ref().map(|s| s.json()) }));
         } else {
@@ -79,8 +87,13 @@ pub(super) fn run(arguments: &SharpnessArgs) -> Result<Ended> {
                     largest.gradients + trace.gradients
                 ))?;
             }
-            if let Some(stands) = stands {
-                print(stands.text())?;
+            match stands {
+                Some(stands) => print(stands.text())?,
+                None if lr.is_some() && scheme_of(&plan.config, found.elements as usize).is_none() => print(format!(
+                    "edge       none is known for steps of `{}` with `{}`: the trace does not decide it",
+                    plan.config.optimizer.name, plan.config.estimator.name
+                ))?,
+                None => {}
             }
         }
     }
@@ -133,15 +146,31 @@ fn rate_of_run(arguments: &SharpnessArgs) -> Result<Option<f64>> {
     Ok(log.header().optimizer.settings.get("lr").and_then(serde_json::Value::as_f64))
 }
 
+/// How far a loss in f32 may be off for its rounding, as a share of itself: what forward passes showed, an order of magnitude.
+const F32_LOSS: f64 = 1e-6;
+
 fn text(found: &Sharpness) -> String {
     let number = |m: &Measured| format!("{:.4e} ± {:.1e}", m.value, m.standard_error);
     let tilted = &found.tilted;
+    // All directions share the rounding of the loss at the weights, so it is in no standard error.
+    let shift = F32_LOSS * found.loss.abs() / (found.delta * found.delta);
+    let rounding = match shift > found.trace.standard_error {
+        true => format!("; rounding in f32 may shift it by some {shift:.0e}: take a larger --delta"),
+        false => String::new(),
+    };
     [
         format!("weights    {} of `{}`", found.elements, found.weights.join("`, `")),
         format!("loss       {:.5} nats, the mean of {} training rows", found.loss, found.rows),
-        format!("trace      {} of the Hessian, from {} directions", number(&found.trace), found.trace.samples),
+        format!(
+            "trace      {} of the Hessian, from {} directions{rounding}",
+            number(&found.trace),
+            found.trace.samples
+        ),
         format!("gradient²  {}", number(&found.gradient_squared)),
-        format!("decrease   {:.3e} nats a step of one direction, at the best rate", found.decrease),
+        match found.trace.value > 0.0 && found.trace.is_clear_of_zero() {
+            true => format!("decrease   {:.3e} nats a step of one direction, at the best rate", found.decrease),
+            false => "decrease   unknown: the trace is not clear of zero".to_owned(),
+        },
         format!("sharpness  {} nats expected at distance {:e}", number(&found.expected), found.delta as f32),
         format!(
             "tilted     {} nats at tilt {} ({:.1} effective directions)",
@@ -161,20 +190,26 @@ struct Stand {
     share: f64,
     stable: f64,
     unstable: f64,
+    /// The largest eigenvalue, where it was measured and lies within the trace.
+    largest: Option<f64>,
 }
 
 /// Where a rate stands; nothing where the trace does not decide it, or is not positive.
-fn stand(config: &Config, found: &Sharpness, lr: f64) -> Option<Stand> {
+fn stand(config: &Config, found: &Sharpness, largest: Option<f64>, lr: f64) -> Option<Stand> {
     let scheme = scheme_of(config, found.elements as usize)?;
     let trace = found.trace.value;
-    let bounds = step_bounds(trace, trace, &scheme).ok()?;
+    let largest = largest.filter(|largest| (0.0..=trace).contains(largest));
+    let bounds = step_bounds(trace, largest.unwrap_or(trace), &scheme).ok()?;
     let edge = edge(&scheme, lr)?;
-    Some(Stand { lr, edge, share: trace / edge, stable: bounds.lower, unstable: bounds.upper })
+    Some(Stand { lr, edge, share: trace / edge, stable: bounds.lower, unstable: bounds.upper, largest })
 }
 
 impl Stand {
     fn text(&self) -> String {
-        let Self { lr, edge, share, stable, unstable } = self;
+        let Self { lr, edge, share, stable, unstable, largest } = self;
+        let known = largest.map_or("whatever the largest eigenvalue is".to_owned(), |largest| {
+            format!("with a largest eigenvalue of {largest:.3e}")
+        });
         let verdict = match share {
             share if *share > 1.0 => "beyond it: steps grow",
             share if *share > 0.8 => "close to it",
@@ -182,14 +217,13 @@ impl Stand {
         };
         format!(
             "edge       at the learning rate {lr:.3e} steps grow beyond a trace of {edge:.3e}; the trace is {:.1} % of that, \
-             {verdict}\n           rates up to {stable:.3e} are stable whatever the largest eigenvalue, beyond {unstable:.3e} \
-             none is",
+             {verdict}\n           rates up to {stable:.3e} are stable {known}, beyond {unstable:.3e} none is",
             100.0 * share
         )
     }
 
     fn json(&self) -> serde_json::Value {
-        let Self { lr, edge, share, stable, unstable } = self;
-        json!({ "lr": lr, "edge": edge, "share": share, "stable": stable, "unstable": unstable })
+        let Self { lr, edge, share, stable, unstable, largest } = self;
+        json!({ "lr": lr, "edge": edge, "share": share, "stable": stable, "unstable": unstable, "largest": largest })
     }
 }

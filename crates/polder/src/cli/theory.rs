@@ -1,6 +1,6 @@
 //! `polder theory`.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use polder_sharpness::theory::Smoothness;
 
 use super::Ended;
@@ -11,6 +11,11 @@ pub(super) fn run(arguments: &TheoryArgs) -> Result<Ended> {
     let TheoryArgs { dimension, l1, l2, l3, epsilon, squared_distance, json } = *arguments;
     let smoothness = Smoothness::new(dimension, l1, l2, l3).map_err(polder::Error::from)?;
     let found = smoothness.corollary(epsilon, squared_distance).map_err(polder::Error::from)?;
+    let numbers = [found.step, found.lambda_squared, found.steps, found.trace_gap, found.loss_gap];
+    ensure!(
+        numbers.iter().all(|x| x.is_finite() && *x > 0.0),
+        "what follows from these constants is too large or too small for a number of 64 bits\nhint: take other units of loss or weights"
+    );
     if json {
         print(serde_json::to_string_pretty(&found)?)?;
         return Ok(Ended::Well);

@@ -109,9 +109,17 @@ const GENERAL: &[Key] = &[
 
 const LATER: &[Key] = &[
     key("auto.share", Kind::Value, "with lr = \"auto\": share of the stable bound (0.05)"),
-    key("auto.probes", Kind::Value, "with lr = \"auto\": most directions to measure the trace along (64)"),
+    key(
+        "auto.probes",
+        Kind::Value,
+        "with lr = \"auto\": directions to measure the trace along, up to four times as many while it is not clear of zero (64)",
+    ),
     key("auto.precision", Kind::Value, "with lr = \"auto\": relative standard error that suffices (0.1)"),
-    key("trace.every", Kind::Value, "steps between samples of the Hessian's trace, a forward pass each; 0: none (0)"),
+    key(
+        "trace.every",
+        Kind::Value,
+        "steps between samples of the Hessian's trace, a forward pass each, after 16 at once; 0: none (0)",
+    ),
     key("trace.memory", Kind::Value, "how many directions the mean of the trace remembers (100)"),
     key("schedule.constant.warmup", Kind::Value, "warm-up steps (0)"),
     key("schedule.linear.warmup", Kind::Value, "warm-up steps (0)"),

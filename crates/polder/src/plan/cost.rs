@@ -11,7 +11,7 @@ use crate::device::{ALLOWANCE, Architecture, DeviceMemory, Kind, Pass};
 use crate::error::Result;
 use crate::packing::{Common, alike_examples, all_options, rows_of};
 use crate::scoring::ROWS_A_PASS;
-use crate::trainer::TaskData;
+use crate::trainer::{TaskData, samples_of};
 
 /// What a run takes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -138,7 +138,7 @@ pub(super) fn of(
 
 fn forwards(config: &Config, method: MethodCost, data: &TaskData) -> Forwards {
     let step = method.forwards;
-    let samples = config.trace.as_ref().map_or(0, |trace| config.steps.div_ceil(trace.every.max(1)));
+    let samples = config.trace.as_ref().map_or(0, |trace| samples_of(config.steps, trace.every));
     let rate = config.auto.as_ref().map_or(0, |auto| 3 * auto.probes as u64);
     let training = config.steps.saturating_mul(step).saturating_add(samples).saturating_add(rate);
     let every = config.eval.every.max(1);

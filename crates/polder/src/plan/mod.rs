@@ -18,11 +18,12 @@ pub use cost::{Cost, Disk, Forwards, Memory};
 pub use measure::{Measured, Parts, measure};
 pub(crate) use show::size;
 
-use crate::config::Config;
+use crate::config::{Config, Rate};
 use crate::device::{Architecture, Chosen, DeviceMemory, Kind, ThisMachine, check_arithmetic, check_offload, choose};
 use crate::error::{Error, Result};
 use crate::hub;
 use crate::model::find;
+use crate::sharpness::measurable;
 use crate::trainer::{TaskData, matches};
 
 /// A run that can be started: everything that it names was found, read and checked; no weight was loaded.
@@ -109,7 +110,7 @@ impl Plan {
     ///
     /// # Errors
     /// A device that isn't there or lacks the arithmetic; a model, tokenizer, task or data file that isn't there or can't be
-    /// used; nothing trainable.
+    /// used; nothing trainable; a learning rate that is to be measured where that can't be.
     pub fn new(mut config: Config) -> Result<Self> {
         // The cheapest check of all, and the one that most often fails on a new machine.
         let device = choose(config.device, &ThisMachine)?;
@@ -129,6 +130,12 @@ impl Plan {
         let data = TaskData::prepare(&config, &encoder, &model)?;
         let architecture = Architecture::of(&model.config);
         let model = model_facts(&config, &model)?;
+        if config.optimizer.lr == Rate::Auto {
+            measurable(&config, model.0.trainable)?;
+            if data.kind.is_score() {
+                return Err(Error::NoGradient { kind: data.kind });
+            }
+        }
         let method = cost::MethodCost::of(&config, model.0.trainable)?;
         let cost = cost::of(&config, method, &model.1, &data, (model.0.parameters, model.0.trainable));
         let gpu = cost::on_gpu(&config, device.kind, architecture, &data, (&cost.memory, cost.forwards.step));

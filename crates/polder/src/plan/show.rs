@@ -7,6 +7,7 @@ use polder_tasks::LossKind;
 use super::Plan;
 use crate::config::{Batch, Rate, Schedule};
 use crate::device::Kind;
+use crate::sharpness::LONGER;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,11 +65,12 @@ impl Plan {
         if let Some(auto) = &config.auto {
             writeln!(
                 f,
-                "           the rate is {} of the stable bound from the Hessian's trace, measured along at most {} \
-                 directions ({} forward passes) when the run begins",
+                "           the rate is {} of the stable bound from the Hessian's trace, measured along {} directions ({} \
+                 forward passes) when the run begins, up to {} while it is not clear of zero",
                 auto.share,
                 auto.probes,
-                3 * auto.probes
+                3 * auto.probes,
+                LONGER * auto.probes as u64
             )?;
         }
         let batch = match config.batch {

@@ -153,12 +153,26 @@ pub fn scheme_of(config: &Config, elements: usize) -> Option<Scheme> {
     Some(Scheme { method, queries, directions })
 }
 
+/// The scheme of a configuration whose learning rate can be measured.
+///
+/// # Errors
+/// A method whose stability the trace does not decide.
+pub fn measurable(config: &Config, elements: usize) -> Result<Scheme> {
+    scheme_of(config, elements).ok_or_else(|| crate::Error::NoAutoRate {
+        optimizer: config.optimizer.name.clone(),
+        estimator: config.estimator.name.clone(),
+    })
+}
+
 /// The trace above which a learning rate is certainly too large: `2/lr` for one direction a step.
 pub fn edge(scheme: &Scheme, lr: f64) -> Option<f64> {
     // Beyond 1/trace times this the step is unstable, whatever the largest eigenvalue.
     let upper = step_bounds(1.0, 1.0, scheme).ok()?.upper;
     (lr > 0.0).then_some(upper / lr)
 }
+
+/// How many times the directions that were asked for are taken while it is open whether the trace is above zero.
+pub const LONGER: u64 = 4;
 
 /// A learning rate that was found from the trace.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -183,24 +197,22 @@ pub fn advised_rate(
     heard: &mut dyn FnMut(u64),
 ) -> Result<Found> {
     let auto = config.auto.clone().unwrap_or(config::Auto::DEFAULT);
-    let scheme = scheme_of(config, elements).ok_or_else(|| crate::Error::NoAutoRate {
-        optimizer: config.optimizer.name.clone(),
-        estimator: config.estimator.name.clone(),
-    })?;
+    let scheme = measurable(config, elements)?;
     let eps = config.estimator.settings.get("eps").and_then(Value::as_f64).unwrap_or(1e-3);
     // So long a memory that all samples weigh the same.
     let mut running = RunningTrace::new(1e15)?;
-    for number in 0..auto.probes as u64 {
+    for number in 0..LONGER * auto.probes as u64 {
         let seed = ProbeSeeds::new(Seed(config.seed), number).seed(polder_sharpness::Purpose::Trace, 0);
         let points = [Shift::none(), Shift::along(seed, eps), Shift::along(seed, -eps)];
         let means = objective.losses(Batch(number), &points).map_err(polder_optim::Error::from)?.means();
         running.feed(means[0], &means[1..], eps)?;
         heard(number + 1);
-        if let Some(trace) = running.measured()
-            && trace.samples >= Precision::LEAST_SAMPLES
-            && trace.standard_error <= auto.precision * trace.value
-        {
-            break;
+        if let Some(trace) = running.measured() {
+            let precise =
+                trace.samples >= Precision::LEAST_SAMPLES && trace.standard_error <= auto.precision * trace.value;
+            if precise || trace.samples >= auto.probes as u64 && trace.is_clear_of_zero() {
+                break;
+            }
         }
     }
     let mut trace =

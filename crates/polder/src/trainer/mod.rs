@@ -30,7 +30,7 @@ pub use stop::{Stop, Stopped};
 pub(crate) use method::moves_of;
 pub(crate) use scores::{FINAL, MARKS, ROWS};
 pub(crate) use start::dropped_tail;
-pub(crate) use trace::forwards_of;
+pub(crate) use trace::{forwards_of, samples_of};
 
 use crate::batching::{BatchSize, Batching};
 use crate::config::{Config, Probe};

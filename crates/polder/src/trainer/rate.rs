@@ -5,7 +5,7 @@ use polder_optim::trajectory::Header;
 use super::objective;
 use super::stop::Stop;
 use crate::config::Rate;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Event, Observer};
 use crate::model::Model;
 use crate::plan::Plan;
@@ -16,7 +16,7 @@ use crate::sharpness::{Found, advised_rate};
 /// A rate that is measured is measured once: a run that goes on has it in its log's header.
 ///
 /// # Errors
-/// A method whose stability the trace does not decide; a trace that is not clearly positive; a loss that is not finite.
+/// A trace that is not clearly positive; a loss that is not finite.
 pub(super) fn of(
     plan: &Plan,
     header: Option<&Header>,
@@ -27,7 +27,6 @@ pub(super) fn of(
     let logged = header.and_then(|h| h.optimizer.settings.get("lr")).and_then(serde_json::Value::as_f64);
     match (plan.config.optimizer.lr, logged) {
         (Rate::Fixed(lr), _) | (Rate::Auto, Some(lr)) => Ok((lr, None)),
-        (Rate::Auto, None) if plan.data.kind.is_score() => Err(Error::NoGradient { kind: plan.data.kind }),
         (Rate::Auto, None) => {
             let engine = model.engine();
             let config = &plan.config;

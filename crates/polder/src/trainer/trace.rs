@@ -13,8 +13,21 @@ use crate::sharpness::{edge, scheme_of};
 
 /// The share of the edge from which a run is told to be near it.
 const NEAR: f64 = 0.8;
-/// Directions before a mean is told of.
+/// Directions before a mean is told of; as many first steps are samples whatever is asked, so that a rate that is too large is
+/// told of before it has done its work.
 const FEWEST: u64 = 16;
+
+/// Whether a step is a sample.
+fn samples_at(step: u64, every: u64) -> bool {
+    step < FEWEST || step.is_multiple_of(every.max(1))
+}
+
+/// How many of so many steps are samples.
+pub(crate) fn samples_of(steps: u64, every: u64) -> u64 {
+    let multiples = |n: u64| n.div_ceil(every.max(1));
+    let first = steps.min(FEWEST);
+    first + multiples(steps) - multiples(first)
+}
 
 /// Takes samples of the trace as steps are made: one forward pass at the weights, beside the two points of each direction.
 ///
@@ -53,7 +66,7 @@ impl TraceWatch {
     /// # Errors
     /// No loss, or one that is not finite.
     pub(super) fn before(&mut self, step: u64, objective: &mut dyn Objective) -> Result<Option<Record>> {
-        if !step.is_multiple_of(self.every.max(1)) {
+        if !samples_at(step, self.every) {
             return Ok(None);
         }
         let base = RunningTrace::base(objective, polder_optim::Batch(step))?;
@@ -115,4 +128,19 @@ fn is_sample(note: &Value) -> bool {
 pub(crate) fn forwards_of(note: &Value) -> u64 {
     let measured = note.pointer("/found/trace/forwards").and_then(Value::as_u64);
     u64::from(is_sample(note)) + measured.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_are_counted_as_they_are_taken() {
+        for every in [1, 2, 7, 16, 17, 100] {
+            for steps in [0, 1, 15, 16, 17, 18, 99, 100, 101, 250] {
+                let taken = (0..steps).filter(|step| samples_at(*step, every)).count() as u64;
+                assert_eq!(samples_of(steps, every), taken, "{steps} steps, every {every}");
+            }
+        }
+    }
 }

@@ -162,6 +162,7 @@ pub(super) struct ReplayArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(super) struct SharpnessArgs {
     /// A run folder, or a configuration (TOML), whose model and training rows are taken
     pub(super) subject: PathBuf,
@@ -246,6 +247,7 @@ pub(super) enum Open {
 }
 
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(super) struct TheoryArgs {
     /// Number of weights d
     #[arg(long, value_name = "D")]

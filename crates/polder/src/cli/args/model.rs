@@ -23,7 +23,7 @@ pub(in crate::cli) struct LoadArgs {
     /// Of a trajectory alone: the model that it starts from [default: what its header names]
     #[arg(long, value_name = "MODEL")]
     pub(in crate::cli) base: Option<PathBuf>,
-    /// How weights are held: f32, bf16 or f16 [default: as the files of a folder hold them; f32 for GGUF]
+    /// How weights are held: f32, bf16, f16 or bf16+8 [default: as the files of a folder hold them; f32 for GGUF]
     #[arg(long, value_name = "TYPE")]
     pub(in crate::cli) dtype: Option<StorageType>,
     /// Where to compute: auto, cpu, cuda, cuda:N, metal or metal:N
