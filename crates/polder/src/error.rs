@@ -247,7 +247,7 @@ pub enum Error {
         remedy: &'static str,
     },
     /// A run folder without weights.
-    #[error("the run `{}` has no weights yet\nhint: let it end, or go on with it by `polder train … --resume`", path.display())]
+    #[error("the run `{}` has no weights\nhint: let it end, or go on with it by `polder train … --resume`; of one that ended, `polder replay RUN --out DIR` makes them from its log", path.display())]
     RunWithoutWeights {
         /// The run folder.
         path: PathBuf,

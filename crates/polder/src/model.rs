@@ -43,6 +43,11 @@ pub fn find_with(path: &Path, base: Option<&Path>, watch: &mut hub::Watch<'_>) -
         found.note = found.note.or(fetched.note);
         return Ok(found);
     }
+    // A trajectory may be named itself, also where weights lie beside it.
+    if path.is_file() && path.file_name().is_some_and(|name| name == "trajectory") {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        return from_trajectory(folder, base, folder.join("plan.json").is_file(), watch);
+    }
     let has_plan = path.join("plan.json").is_file();
     if hub::holds_trajectory_alone(path) && (has_plan || base.is_some()) {
         return from_trajectory(path, base, has_plan, watch);
@@ -79,7 +84,7 @@ fn from_trajectory(path: &Path, base: Option<&Path>, has_plan: bool, watch: &mut
         Ok(weights) => {
             let shown = path.display();
             let note = format!(
-                "`{shown}` holds a trajectory alone; its weights were rebuilt from the base, in `{}`",
+                "the weights of the trajectory in `{shown}` were rebuilt from the base, in `{}`",
                 weights.display()
             );
             Ok(Found { path: weights, note: Some(note), run })

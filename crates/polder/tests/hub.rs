@@ -233,7 +233,58 @@ fn a_dry_run_needs_no_network_and_no_token() {
     let said = home.fail(&["publish", str(&run), "polder"], &[]);
     assert!(said.contains("hint: ") || said.contains("namespace"), "{said}");
     let said = home.fail(&["publish", "nowhere", "polder/new"], &[]);
-    assert!(said.contains("`nowhere` holds no run"), "{said}");
+    assert!(said.contains("`nowhere` can't be published: it holds no run"), "{said}");
+    for name in ["a/b/c", "a b/c"] {
+        let said = home.fail(&["publish", str(&run), name, "--dry-run"], &[]);
+        assert!(said.contains("hint: "), "{name}: {said}");
+    }
+    let out = home.succeed(&["publish", str(&run), "polder/new", "--dry-run", "--license", "mit # \n: x"]);
+    assert!(out.contains("license: \"mit # \\n: x\""), "{out}");
+    // Weights that are not those of the run do not go.
+    let file = run.join(if run.join("best").exists() { "best" } else { "final" }).join("model.safetensors");
+    let mut bytes = fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let said = home.fail(&["publish", str(&run), "polder/new", "--dry-run"], &[]);
+    assert!(said.contains("does not hold the weights that step") && said.contains("hint: "), "{said}");
+    fs::remove_file(&file).unwrap();
+    let said = home.fail(&["publish", str(&run), "polder/new", "--dry-run"], &[]);
+    assert!(said.contains("can't be read: ") && said.contains("hint: "), "{said}");
+    home.succeed(&["publish", str(&run), "polder/new", "--dry-run", "--what", "trajectory", "--base", "hf://o/base"]);
+}
+
+#[test]
+fn a_card_says_whose_scores_they_are() {
+    let home = Home::new();
+    let run = home.train("hf://o/base", "run");
+    let other = home.path("other");
+    home.succeed(&["replay", str(&run), "--out", str(&other), "--steps", "1", "--quiet"]);
+    let eval = |model: &str, dtype: &str, file: &str| {
+        let args = ["eval", "--model", model, "--task", "sst2", "--data", "data", "--limit", "7", "--json", "--quiet"];
+        let out = home.succeed(&[&args[..], &["--dtype", dtype]].concat());
+        fs::write(run.join(file), &out).unwrap();
+        serde_json::from_str::<Value>(&out).unwrap()
+    };
+    let listed = || {
+        let out = home.with(&["publish", str(&run), "polder/new", "--dry-run"], &[]);
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        let lines = text(&out.stdout);
+        let lines = lines.lines().filter(|line| line.contains("| 7 validation |")).map(str::to_owned);
+        (lines.collect::<Vec<_>>(), text(&out.stderr))
+    };
+    let base = eval("hf://o/base", "f32", "eval-base.json");
+    let own = eval(str(&run), "f32", "eval-own.json");
+    assert_eq!(base["weights"].as_str().unwrap().len(), 64);
+    assert_ne!(base["weights"], own["weights"]);
+    let (lines, said) = listed();
+    assert!(lines.len() == 2 && lines[0].contains("| base |") && lines[1].contains("| these |"), "{lines:?}");
+    assert!(!said.contains("left out"), "{said}");
+    // Neither the published weights nor the base's; and the run's own in another type, known by their place.
+    eval(str(&other), "f32", "eval-base.json");
+    eval(str(&run), "bf16", "eval-own.json");
+    let (lines, said) = listed();
+    assert!(lines.len() == 1 && lines[0].contains("| these |"), "{lines:?}");
+    assert!(said.contains("`eval-base.json` holds a score on sst2 of weights that are neither"), "{said}");
 }
 
 #[test]

@@ -3,10 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use polder_optim::trajectory::{Evaluation, Header, Record, Trajectory};
+use polder_optim::trajectory::{Digest, Evaluation, Header, Record, Trajectory};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::hub;
+use crate::replay::PublishedWeights;
+use crate::trainer::forwards_of;
 
 /// A score of the published weights or of the base.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +45,8 @@ pub struct Facts {
     pub steps: u64,
     /// The steps behind the published weights.
     pub step: u64,
-    /// Points of weight space that the steps up to there read, each a forward pass of a batch.
+    /// Forward passes of a batch up to there: points of weight space that steps read, samples of the trace, and what measuring
+    /// the learning rate took.
     pub forwards: u64,
     /// Forward passes of a batch that evaluations took.
     pub evaluation_forwards: u64,
@@ -50,14 +54,17 @@ pub struct Facts {
     pub scores: Vec<Score>,
     /// Seconds that the steps took, where `metrics.jsonl` has them.
     pub seconds: Option<f64>,
+    /// Scores beside the run that are those of other weights, in sentences.
+    pub left_out: Vec<String>,
 }
 
 impl Facts {
-    /// Reads a run folder.
+    /// Reads a run folder of which these weights are published.
     ///
     /// # Errors
     /// A plan or trajectory that can't be read.
-    pub fn read(run: &Path, step: u64) -> Result<Self> {
+    pub fn read(run: &Path, published: &PublishedWeights) -> Result<Self> {
+        let step = published.step;
         let path = run.join("plan.json");
         let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
         let plan: Value = serde_json::from_slice(&bytes).map_err(|e| Error::Damaged { path, reason: e.to_string() })?;
@@ -70,16 +77,30 @@ impl Facts {
             evaluation_forwards: 0,
             scores: Vec::new(),
             seconds: seconds(run, step),
+            left_out: Vec::new(),
             plan,
         };
         for record in log.records() {
             match record? {
                 Record::Step(found) if found.step < step => facts.forwards += found.losses.len() as u64,
+                Record::Note(note) if note["step"].as_u64().is_none_or(|at| at < step) => {
+                    facts.forwards += forwards_of(&note);
+                }
                 Record::Evaluation(found) => facts.add(&found),
                 _ => {}
             }
         }
-        facts.scores.extend(results(run));
+        for (file, object) in results(run) {
+            let Some(score) = score(&object) else { continue };
+            match whose(&object, run, published, &facts.header) {
+                Some(base) => facts.scores.push(Score { base, ..score }),
+                None => facts.left_out.push(format!(
+                    "`{file}` holds a score on {} of weights that are neither the published ones nor the base's{}; it is left out",
+                    score.task,
+                    object["model"].as_str().map(|model| format!(" (`{model}`)")).unwrap_or_default()
+                )),
+            }
+        }
         facts.scores.sort_by_key(|score| !score.base);
         Ok(facts)
     }
@@ -134,22 +155,48 @@ fn seconds(run: &Path, step: u64) -> Option<f64> {
     (!all.is_empty()).then(|| all.iter().sum())
 }
 
-/// What `polder eval --json` wrote beside the run: the objects of `RUN/eval*.json` and `.jsonl`.
-fn results(run: &Path) -> Vec<Score> {
+/// What `polder eval --json` wrote beside the run: the objects of `RUN/eval*.json` and `.jsonl`, with their file's name.
+fn results(run: &Path) -> Vec<(String, Value)> {
     let mut files: Vec<_> = fs::read_dir(run).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     files.sort();
-    let named = |path: &Path| {
-        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        name.starts_with("eval") && (name.ends_with(".json") || name.ends_with(".jsonl"))
-    };
-    let texts = files.iter().filter(|path| named(path)).filter_map(|path| fs::read_to_string(path).ok());
-    let objects = texts.flat_map(|text| {
-        serde_json::Deserializer::from_str(&text).into_iter::<Value>().map_while(Result::ok).collect::<Vec<_>>()
-    });
-    objects.filter_map(|object| result(&object)).collect()
+    let mut found = Vec::new();
+    for path in files {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.starts_with("eval") && (name.ends_with(".json") || name.ends_with(".jsonl")) {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let objects = serde_json::Deserializer::from_str(&text).into_iter::<Value>().map_while(Result::ok);
+            found.extend(objects.map(|object| (name.to_owned(), object)));
+        }
+    }
+    found
 }
 
-fn result(object: &Value) -> Option<Score> {
+/// Whether a score is the base's, or that of the published weights; `None` where it is neither's.
+///
+/// Weights are known by their digest. Where they were held as another type than in the run, or the score has none, the model's
+/// path says whose it is.
+fn whose(object: &Value, run: &Path, published: &PublishedWeights, header: &Header) -> Option<bool> {
+    let text = |key: &str| object.get(key).and_then(Value::as_str);
+    let digest = text("weights").and_then(|digest| serde_json::from_value::<Digest>(digest.into()).ok());
+    match digest {
+        Some(digest) if digest == published.weights => return Some(false),
+        Some(digest) if digest == header.base => return Some(true),
+        Some(_) if text("dtype") == Some(header.dtype.as_str()) => return None,
+        _ => {}
+    }
+    let model = Path::new(text("model")?);
+    let is = |path: &Path| {
+        let places = [path, model].map(fs::canonicalize);
+        path == model || matches!(places, [Ok(one), Ok(other)] if one == other)
+    };
+    match is(run) {
+        true => Some(false),
+        false => is(&hub::path_of(&header.model)).then_some(true),
+    }
+}
+
+/// A result of `polder eval` as a score; `None` for an object that is none.
+fn score(object: &Value) -> Option<Score> {
     let text = |key: &str| object.get(key).and_then(Value::as_str).map(str::to_owned);
     let number = |key: &str| object.get(key).and_then(Value::as_f64);
     Some(Score {

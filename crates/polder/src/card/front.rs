@@ -16,6 +16,9 @@ pub(super) fn matter(facts: &Facts, about: &About<'_>) -> String {
     }
     lines.push(format!("library_name: {}", if about.what.has_weights() { "transformers" } else { "polder" }));
     if let Some(license) = about.license {
+        let plain = license.chars().all(|c| c.is_ascii_alphanumeric() || "-._+".contains(c));
+        // A JSON string is one in YAML too.
+        let license = if plain { license.to_owned() } else { serde_json::Value::from(license).to_string() };
         lines.push(format!("license: {license}"));
     }
     lines.push("pipeline_tag: text-generation".to_owned());

@@ -6,11 +6,7 @@ mod facts;
 mod front;
 mod sections;
 
-use std::path::Path;
-
 pub use facts::{Facts, Score};
-
-use crate::error::Result;
 
 /// What is published of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,11 +46,7 @@ pub struct About<'a> {
     pub trajectory_bytes: u64,
 }
 
-/// The card (`README.md`) of the weights of a run after `step` steps.
-///
-/// # Errors
-/// A plan or trajectory that can't be read.
-pub fn card(run: &Path, step: u64, about: &About<'_>) -> Result<String> {
-    let facts = Facts::read(run, step)?;
-    Ok(format!("{}{}", front::matter(&facts, about), sections::text(&facts, about)))
+/// The card (`README.md`) of a run's published weights.
+pub fn card(facts: &Facts, about: &About<'_>) -> String {
+    format!("{}{}", front::matter(facts, about), sections::text(facts, about))
 }

@@ -10,7 +10,9 @@ use super::output::{print, tell};
 
 pub(super) fn run(arguments: &PublishArgs) -> Result<Ended> {
     if arguments.dry_run {
+        address(&arguments.id)?;
         let prepared = prepare(&request(arguments, arguments.base.as_deref(), arguments.license.as_deref()))?;
+        prepared.check()?;
         return listed(arguments, &prepared);
     }
     online::run(arguments)
@@ -44,6 +46,16 @@ fn listed(arguments: &PublishArgs, prepared: &Prepared) -> Result<Ended> {
     Ok(Ended::Well)
 }
 
+#[cfg(feature = "hub")]
+fn address(id: &str) -> Result<()> {
+    Ok(polder_hub::Address::model(id).map(drop).map_err(polder::Error::from)?)
+}
+
+#[cfg(not(feature = "hub"))]
+fn address(_: &str) -> Result<()> {
+    Ok(())
+}
+
 #[cfg(not(feature = "hub"))]
 mod online {
     use super::*;
@@ -66,7 +78,7 @@ mod online {
 
     pub(super) fn run(arguments: &PublishArgs) -> Result<Ended> {
         // What is wrong with the name, the run or the token is known before anything is fetched or hashed.
-        polder_hub::Address::model(&arguments.id).map_err(polder::Error::from)?;
+        address(&arguments.id)?;
         drop(prepare(&request(arguments, arguments.base.as_deref(), None))?);
         let mut bar = Transfer::new(arguments.quiet);
         let base = match &arguments.base {
@@ -75,6 +87,7 @@ mod online {
         };
         let license = license(arguments, base.as_deref())?;
         let prepared = prepare(&request(arguments, base.as_deref(), license.as_deref()))?;
+        prepared.check()?;
         prepared.notes.iter().for_each(|note| tell(arguments.quiet, format!("note: {note}")));
         let upload = |item: &polder::publish::Item| Upload { path: item.path.clone(), file: item.file.clone() };
         let uploads: Vec<Upload> = prepared.items.iter().map(upload).collect();

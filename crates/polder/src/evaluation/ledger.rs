@@ -56,11 +56,6 @@ impl Ledger {
         Self { answers: HashMap::new(), file: None }
     }
 
-    /// Whether answers are written down.
-    pub fn is_kept(&self) -> bool {
-        self.file.is_some()
-    }
-
     /// Opens the ledger of a folder, which is made where it is missing. A last line that was cut off is dropped.
     ///
     /// # Errors

@@ -5,11 +5,14 @@ mod portable;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use polder_optim::trajectory::Trajectory;
+use candle_core::Device;
+use polder_models::StorageType;
+use polder_optim::trajectory::{Digest, Trajectory};
 
-use crate::card::{About, What, card};
+use crate::card::{About, Facts, What, card};
 use crate::error::{Error, Result};
 use crate::hub;
+use crate::model::Model;
 use crate::replay::PublishedWeights;
 use crate::run::State;
 
@@ -51,18 +54,51 @@ pub struct Prepared {
     pub card: String,
     /// What a person should know, in sentences.
     pub notes: Vec<String>,
+    /// The run, and the weights that go, where they do.
+    run: PathBuf,
+    weights: Option<(PathBuf, StorageType, PublishedWeights)>,
     /// Holds the files that were made.
     _made: tempfile::TempDir,
 }
 
-/// Makes a run ready to be published; asks no network.
+impl Prepared {
+    /// Loads the weights that would go and compares them with what the run's log led to.
+    ///
+    /// # Errors
+    /// Weights that are damaged, gone, or others.
+    pub fn check(&self) -> Result<()> {
+        let Some((folder, dtype, published)) = &self.weights else { return Ok(()) };
+        let refused = |reason: String| Error::Unpublishable {
+            path: self.run.clone(),
+            reason,
+            remedy: "`polder replay RUN --steps N --out DIR` makes weights again from the log; `--what trajectory` needs none",
+        };
+        let wrong = |what: &str| refused(format!("`{}` {what}", folder.display()));
+        let model = Model::load(folder, *dtype, &Device::Cpu).map_err(|error| {
+            wrong(&format!("can't be read: {}", error.to_string().lines().next().unwrap_or_default()))
+        })?;
+        match Digest(model.loaded.params.digest()?) == published.weights {
+            true => Ok(()),
+            false => Err(wrong(&format!("does not hold the weights that step {} led to", published.step))),
+        }
+    }
+}
+
+/// Makes a run ready to be published; asks no network, and reads no weights: that is [`Prepared::check`]'s.
 ///
 /// # Errors
 /// A run without weights or trajectory; one that has not ended; a trajectory alone whose base is not on the Hub; files
 /// that can't be read or made.
 pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
     let Request { run, id, what, base, license } = *request;
-    let log = Trajectory::open(run.join("trajectory")).map_err(|_| Error::NoRun { path: run.to_owned() })?;
+    if !run.join("trajectory").is_file() {
+        return Err(Error::Unpublishable {
+            path: run.to_owned(),
+            reason: "it holds no run".to_owned(),
+            remedy: "give the folder that `polder train` made, which has a `trajectory` and a `plan.json`",
+        });
+    }
+    let log = Trajectory::open(run.join("trajectory"))?;
     let (folder, weights) = chosen(run, &log)?;
     let made = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
     let mut files: Vec<(String, PathBuf)> = Vec::new();
@@ -88,21 +124,24 @@ pub fn prepare(request: &Request<'_>) -> Result<Prepared> {
     let trajectory_bytes =
         size(files.iter().find(|(path, _)| path == "trajectory").map_or(log.path(), |(_, file)| file))?;
     let base = if on_hub { known.as_str() } else { portable::last_part(&known) };
-    let card = card(run, weights.step, &About { id, what, license, base, trajectory_bytes })?;
+    let facts = Facts::read(run, &weights)?;
+    let card = card(&facts, &About { id, what, license, base, trajectory_bytes });
     let readme = made.path().join("README.md");
     fs::write(&readme, &card).map_err(Error::io("write", &readme))?;
     files.push(("README.md".to_owned(), readme));
     files.sort();
     let items = files.into_iter().map(|(path, file)| Ok(Item { bytes: size(&file)?, path, file }));
     let items = items.collect::<Result<Vec<Item>>>()?;
-    let mut notes = Vec::new();
+    let mut notes = facts.left_out;
     if what.has_trajectory() && !on_hub {
         notes.push(format!(
             "The base `{known}` is on this machine only, so others need it to rebuild from the trajectory; --base says \
              where it is on the Hub."
         ));
     }
-    Ok(Prepared { items, card, notes, _made: made })
+    let dtype = log.header().dtype.parse::<StorageType>().ok();
+    let weights = dtype.filter(|_| what.has_weights()).map(|dtype| (folder, dtype, weights));
+    Ok(Prepared { items, card, notes, run: run.to_owned(), weights, _made: made })
 }
 
 /// The weights that stand for a run: its best, else its last.

@@ -8,6 +8,7 @@ use polder::device::Kind;
 use polder::evaluation::{Evaluated, Ledger};
 use polder::generation::{Question, settings_of};
 use polder::scoring::{PassSize, Rule};
+use polder_optim::trajectory::Digest;
 use polder_tasks::{EncodedExample, Encoder, Example, Task};
 
 use super::super::args::EvalArgs;
@@ -23,24 +24,30 @@ pub(super) struct Asked {
     pub(super) texts: Vec<String>,
 }
 
-/// Who is asked: a model, what encodes for it, the digest of its weights where answers of several may meet.
+/// Who is asked: a model, what encodes for it, the digest of its weights, and what its answers are known by.
 pub(super) struct Askable<'a> {
     subject: &'a Subject,
     encoder: Encoder,
-    weights: [u8; 32],
+    weights: Digest,
+    known_by: [u8; 32],
 }
 
 impl<'a> Askable<'a> {
-    pub(super) fn new(subject: &'a Subject, ledger: &Ledger, arguments: &EvalArgs) -> Result<Self> {
+    pub(super) fn new(subject: &'a Subject, arguments: &EvalArgs) -> Result<Self> {
         let encoder = subject.encoder(&arguments.model.load)?;
-        let digest = || subject.model.loaded.params.digest().map_err(polder::Error::from);
-        let mut weights = if ledger.is_kept() || arguments.against.is_some() { digest()? } else { [0; 32] };
+        let weights = subject.model.loaded.params.digest().map_err(polder::Error::from)?;
+        let mut known_by = weights;
         // Another kind of device gives other bits: its answers are not taken for this one's.
         let kind = Kind::of(&subject.model.loaded.params.device());
         if kind != Kind::Cpu {
-            weights = *blake3::Hasher::new().update(&weights).update(kind.name().as_bytes()).finalize().as_bytes();
+            known_by = *blake3::Hasher::new().update(&weights).update(kind.name().as_bytes()).finalize().as_bytes();
         }
-        Ok(Self { subject, encoder, weights })
+        Ok(Self { subject, encoder, weights: Digest(weights), known_by })
+    }
+
+    /// The digest of its weights.
+    pub(super) fn weights(&self) -> Digest {
+        self.weights
     }
 
     /// Asks, but for what the ledger knows.
@@ -72,7 +79,7 @@ impl<'a> Askable<'a> {
         };
         let (engine, start) = (self.subject.model.engine(), Instant::now());
         let size = arguments.batch.map_or_else(PassSize::default, |n| PassSize::Examples(n as usize));
-        let scores = ledger.scores(&engine, &self.weights, &examples, size, on_done)?;
+        let scores = ledger.scores(&engine, &self.known_by, &examples, size, on_done)?;
         let free = free.map(|free| score_content_free(&engine, &free, size, &mut |_| Ok(()))).transpose()?;
         let seconds = start.elapsed().as_secs_f64();
         let rule = Rule::of(&work.task);
@@ -99,7 +106,7 @@ impl<'a> Askable<'a> {
             work.examples.iter().map(|e| question(e).map(|q| q.ids)).collect::<Result<_, _>>()?;
         let (engine, start) = (model.engine(), Instant::now());
         let tokenizer = self.encoder.tokenizer();
-        let texts = ledger.texts(&engine, &self.weights, tokenizer, &prompts, &settings, on_done)?;
+        let texts = ledger.texts(&engine, &self.known_by, tokenizer, &prompts, &settings, on_done)?;
         let seconds = start.elapsed().as_secs_f64();
         let found = Evaluated::of_texts(&work.examples, &texts, work.task.metric(), engine.counts(), seconds)?;
         Ok(Asked { found, texts })

@@ -69,12 +69,13 @@ fn ask(
     arguments: &EvalArgs,
 ) -> Result<Vec<Asked>> {
     let model = arguments.model.model.display().to_string();
-    let askable = Askable::new(subject, ledger, arguments)?;
+    let askable = Askable::new(subject, arguments)?;
     let table = works.len() > 1;
     let mut all = Vec::with_capacity(works.len());
     for (number, work) in works.iter().enumerate() {
         let asked = askable.ask(work, ledger, arguments)?;
-        let object = show::object(work, &asked.found, &model, subject.dtype.name(), arguments);
+        let asked_of = (model.as_str(), subject.dtype.name(), askable.weights());
+        let object = show::object(work, &asked.found, asked_of, arguments);
         written.result(object, || match table {
             true if number == 0 => format!("`{model}`\n{}\n{}", show::heads(), show::line(work, &asked.found)),
             true => show::line(work, &asked.found),

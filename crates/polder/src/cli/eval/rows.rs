@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use polder::config::Config;
 use polder_tasks::data::task_folder;
 use polder_tasks::{
@@ -36,7 +36,11 @@ impl Work {
         let count = arguments.shots.or_else(|| own.map(|run| run.task.shots)).unwrap_or(0);
         let seed = arguments.shots_seed.or_else(|| own.map(|run| run.task.shots_seed)).unwrap_or(0);
         let data = data_of(arguments, subject, &task, number, tasks)?;
-        let folder = DataFolder::open(&data).map_err(polder::Error::from)?;
+        let folder = DataFolder::open(&data).map_err(polder::Error::from);
+        let folder = folder.map_err(|error| match tasks {
+            1 => error.into(),
+            _ => anyhow!("task `{}`: {error}", task.name()),
+        })?;
         let shots = Demonstrations::draw(&folder, &task, usize::from(count), seed).map_err(polder::Error::from)?;
         let rows = Rows::read(&folder, &data, &task, subject.run.as_ref(), &shots, arguments)?;
         rows.notes.iter().for_each(|note| tell(arguments.quiet, format!("note: {note}")));

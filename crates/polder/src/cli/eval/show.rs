@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use polder::evaluation::Evaluated;
+use polder_optim::trajectory::Digest;
 use polder_tasks::{Drawn, Example, Metric, Task};
 use serde_json::{Value, json};
 
@@ -38,7 +39,14 @@ pub(super) fn line(work: &Work, found: &Evaluated) -> String {
 }
 
 /// The result of a task as a JSON object.
-pub(super) fn object(work: &Work, found: &Evaluated, model: &str, dtype: &str, arguments: &EvalArgs) -> Value {
+///
+/// `weights` is the digest of the weights that were asked, by which `polder publish` knows whose score it is.
+pub(super) fn object(
+    work: &Work,
+    found: &Evaluated,
+    (model, dtype, weights): (&str, &str, Digest),
+    arguments: &EvalArgs,
+) -> Value {
     json!({
         "task": work.task.name(),
         "split": work.split.to_string(),
@@ -58,6 +66,7 @@ pub(super) fn object(work: &Work, found: &Evaluated, model: &str, dtype: &str, a
         "tokens": found.tokens,
         "model": model,
         "dtype": dtype,
+        "weights": weights,
     })
 }
 
