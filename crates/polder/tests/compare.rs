@@ -118,7 +118,7 @@ fn names_decide_nothing_and_every_forward_pass_counts() {
     // A trace that is sampled takes passes of its own.
     fs::write(&file, text.replace("optimizer.sign.lr=1e-3", "trace.every=2")).unwrap();
     let (_, more) = compare(&file, &out, &[]);
-    assert_eq!(more[8..].iter().map(|line| line["forwards"].as_u64().unwrap()).collect::<Vec<_>>(), [12 + 3; 4]);
+    assert_eq!(more[8..].iter().map(|line| line["forwards"].as_u64().unwrap()).collect::<Vec<_>>(), [12 + 6; 4]);
     // A rate that can't be measured to any use leaves its runs without a score, and the comparison goes on.
     let auto = "optimizer.sgd.lr='auto'\", \"auto={precision=0.01,probes=2}";
     fs::write(&file, text.replace("optimizer.sign.lr=1e-3", auto)).unwrap();

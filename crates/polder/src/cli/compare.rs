@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use polder::comparison::{Base, Cell, Comparison, Found, Results, folder, key_of, make, summarise, write};
+use polder::comparison::{
+    Base, Cell, Comparison, Found, Results, folder, key_of, make, summarise, without_seed, write,
+};
 use polder::config::Config;
 use polder::plan::{Forwards, Plan};
 use polder::trainer::{Stop, Stopped};
@@ -51,6 +53,9 @@ struct Run {
 
 pub(super) fn run(arguments: &CompareArgs) -> Result<Ended> {
     let comparison = Comparison::load(&arguments.comparison)?;
+    if let Some(reason) = arguments.sets.iter().find_map(|set| without_seed(set).err()) {
+        bail!("{reason}");
+    }
     let name = arguments.comparison.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let out = arguments.out.clone().unwrap_or_else(|| Path::new("comparisons").join(&name));
     // Every configuration is checked before the first run begins.

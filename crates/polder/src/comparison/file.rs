@@ -97,6 +97,8 @@ impl Comparison {
         if seeds.iter().collect::<HashSet<_>>().len() < seeds.len() {
             return Err("`seeds` names one twice".to_owned());
         }
+        let all = [&set].into_iter().chain(arms.iter().map(|arm| &arm.set)).chain(cases.iter().map(|case| &case.set));
+        all.flatten().try_for_each(|set| without_seed(set))?;
         if trace.is_some_and(|trace| trace.probes < 2 || trace.rows == 0) {
             return Err("`trace` needs 2 `probes` or more, and `rows`".to_owned());
         }
@@ -120,6 +122,18 @@ impl Comparison {
             }
         }
         cells
+    }
+}
+
+/// Refuses a change of a run's seed, which [`Comparison::seeds`] says.
+///
+/// # Errors
+/// It changes the seed.
+pub fn without_seed(set: &str) -> Result<(), String> {
+    let key = set.split('=').next().unwrap_or_default().trim();
+    match ["seed", "task.seed"].contains(&key) {
+        true => Err(format!("`{set}` would have no effect: `seeds` in the file says the seeds of all arms")),
+        false => Ok(()),
     }
 }
 

@@ -71,6 +71,9 @@ fn report(name: &str, comparison: &Comparison, found: &[Found], summary: &Summar
         );
         text += "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
         rows.iter().for_each(|row| text += &line(row));
+        for (row, why) in rows.iter().filter_map(|row| Some((row, row.apart.as_ref()?))) {
+            let _ = writeln!(text, "\nNo difference of {} and {against} is taken: {why}.", row.arm);
+        }
     }
     text += "\nScores are those of the weights with the best dev score, on the evaluation rows, averaged over the seeds. \
              Intervals are over these rows, with the seeds as they are: how far seeds lie apart, the columns *each* say; there is \

@@ -40,6 +40,8 @@ pub struct Row {
     pub seconds: f64,
     /// What the score has more than that of the arm it is held against.
     pub against: Option<Against>,
+    /// Why nothing is subtracted, where both arms have scores of one seed.
+    pub apart: Option<String>,
 }
 
 /// A difference of mean scores, over the seeds that both arms have.
@@ -76,7 +78,11 @@ pub fn summarise(comparison: &Comparison, found: &[Found]) -> Result<Summary> {
         for arm in &comparison.arms {
             let mut row = row(&case.name, &arm.name, &of(&arm.name));
             if arm.name != comparison.against {
-                row.against = against(&comparison.against, &of(&arm.name), &of(&comparison.against))?;
+                let pairs = pairs(&of(&arm.name), &of(&comparison.against));
+                row.apart = apart(&pairs);
+                if row.apart.is_none() {
+                    row.against = against(&comparison.against, &pairs)?;
+                }
             }
             rows.push(row);
         }
@@ -108,6 +114,7 @@ fn row(case: &str, arm: &str, found: &[&Found]) -> Row {
         forwards: over(&|s| Some(s.forwards as f64)).unwrap_or(f64::NAN),
         seconds: over(&|s| Some(s.seconds)).unwrap_or(f64::NAN),
         against: None,
+        apart: None,
     }
 }
 
@@ -118,18 +125,31 @@ fn scored<'a>(found: &[&'a Found]) -> Vec<(u64, &'a Scored)> {
     all
 }
 
-/// The difference of two arms over the seeds that both have.
-fn against(name: &str, first: &[&Found], second: &[&Found]) -> Result<Option<Against>> {
+/// The runs of two arms, by the seeds that both have.
+fn pairs<'a>(first: &[&'a Found], second: &[&'a Found]) -> Vec<(&'a Scored, &'a Scored)> {
     let second = scored(second);
     let partner = |seed: u64| second.iter().find(|(other, _)| *other == seed).map(|(_, scored)| *scored);
-    let pairs: Vec<(&Scored, &Scored)> =
-        scored(first).into_iter().filter_map(|(seed, scored)| Some((scored, partner(seed)?))).collect();
+    scored(first).into_iter().filter_map(|(seed, scored)| Some((scored, partner(seed)?))).collect()
+}
+
+/// Why scores can't be subtracted: they are no scores of one kind, or not of the same rows.
+fn apart(pairs: &[(&Scored, &Scored)]) -> Option<String> {
+    pairs.iter().find_map(|(a, b)| match () {
+        () if a.metric != b.metric => Some(format!("it was scored by {}, the other by {}", a.metric, b.metric)),
+        () if a.rows != b.rows || a.marks.len() != b.marks.len() => {
+            Some("the two were scored on different rows".to_owned())
+        }
+        () => None,
+    })
+}
+
+/// The difference of two arms over the seeds that both have.
+fn against(name: &str, pairs: &[(&Scored, &Scored)]) -> Result<Option<Against>> {
     let differences: Vec<f64> = pairs.iter().map(|(a, b)| a.score - b.score).collect();
     let Some(difference) = mean(&differences) else { return Ok(None) };
-    let same_rows = pairs.iter().all(|(a, b)| a.rows == b.rows && a.marks.len() == b.marks.len());
     let sides: (Vec<&Scored>, Vec<&Scored>) = pairs.iter().copied().unzip();
     let paired: Option<PairedDifference> = match (pooled(&sides.0), pooled(&sides.1)) {
-        (Some(a), Some(b)) if same_rows => paired_means(&a, &b, 0)?,
+        (Some(a), Some(b)) => paired_means(&a, &b, 0)?,
         _ => None,
     };
     let interval = paired.map(|paired| ends(paired.interval)).filter(|[low, high]| low < high);

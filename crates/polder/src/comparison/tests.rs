@@ -55,6 +55,8 @@ fn a_file_says_what_is_compared() {
         ),
         (("seeds = [3, 1]\n", "seeds = [1]\ntrace = { probes = 1, rows = 4 }\n"), "`trace` needs 2 `probes`"),
         (("\"b\"", "\"a\""), "two arms are called `a`"),
+        (("steps=2", "seed=2"), "`seed=2` would have no effect"),
+        (("steps=2", "task.seed = 2"), "`task.seed = 2` would have no effect"),
         (("\"b\"", "\"../b\""), "`../b` is no name for one arm"),
         (("\"b\"", "\"\""), "`` is no name"),
         (("set = ", "sets = "), "unknown field `sets`"),
@@ -93,7 +95,16 @@ fn differences_are_taken_row_by_row_and_seed_by_seed() {
     // Other rows can't be held against these, and seeds with other rows make no more rows than there are.
     let other = [all[1].clone(), found("b", 3, "s", &[1.0, 1.0, 1.0, 1.0])];
     let summary = summarise(&comparison, &other).unwrap();
-    assert_eq!(summary.rows[1].against.as_ref().unwrap().interval, None);
+    assert_eq!(
+        (&summary.rows[1].against, summary.rows[1].apart.as_deref()),
+        (&None, Some("the two were scored on different rows"))
+    );
+    let mut f1 = found("b", 3, "r", &[1.0, 1.0, 1.0, 1.0]);
+    let Ended::Scored(scored) = &mut f1.ended else { panic!("{f1:?}") };
+    scored.metric = "macro-f1".to_owned();
+    let summary = summarise(&comparison, &[all[1].clone(), f1]).unwrap();
+    let why = "it was scored by macro-f1, the other by accuracy";
+    assert_eq!((&summary.rows[1].against, summary.rows[1].apart.as_deref()), (&None, Some(why)));
     let two = [found("a", 1, "r", &[1.0, 0.0]), found("a", 3, "s", &[1.0, 1.0])];
     assert_eq!(summarise(&comparison, &two).unwrap().rows[0].interval, None);
     // One seed's right answers have Wilson's interval, as in the run's own report; what all rows share has no spread.

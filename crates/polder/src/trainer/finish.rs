@@ -44,7 +44,11 @@ impl Ending<'_> {
             self.watch.event(&Event::Saved { step: steps, what: FINAL.to_owned(), path });
         }
         if !self.history.has_final(steps) && !self.data.eval.is_empty() {
-            let best = Choice::of(self.config)?.best(self.history).map_or(steps, |record| record.step);
+            let choice = Choice::of(self.config)?;
+            if let Some(text) = choice.in_vain(self.history) {
+                self.watch.event(&Event::Note { text });
+            }
+            let best = choice.best(self.history).map_or(steps, |record| record.step);
             if best == steps {
                 self.score(&last, best)?;
             } else {

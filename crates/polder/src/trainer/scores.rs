@@ -203,6 +203,22 @@ impl Choice {
             && self.value(record).is_some_and(|new| rival.is_none_or(|old| self.better(new, old)))
     }
 
+    /// What is said where no step's dev score is better than that of the weights that the run began with.
+    pub(super) fn in_vain(self, history: &History) -> Option<String> {
+        let start = history.evaluations.iter().find(|e| e.name == DEV && e.step == 0)?;
+        let (before, best) = (self.value(start)?, self.value(self.best(history)?)?);
+        let what = match self {
+            Self::Loss => "loss".to_owned(),
+            Self::Score(metric) => metric.to_string(),
+        };
+        (!self.better(best, before)).then(|| {
+            format!(
+                "No step was better on the dev rows than the weights that the run began with: {what} {before:.4} before, {best:.4} \
+                 at best. A lower learning rate, or more directions or examples a step, may help."
+            )
+        })
+    }
+
     /// The first of the best dev scores that any step reached.
     pub(super) fn best(self, history: &History) -> Option<&Evaluation> {
         let mut best: Option<(&Evaluation, f64)> = None;
