@@ -3,7 +3,7 @@
     python evaluate_side_by_side.py --polder target/release/polder --model HF_FOLDER --data FOLDER --out DIR
         [--tasks sst2,arc-easy] [--limit N] [--rounds 3] [--threads 2]
 
-FOLDER holds sst2/, arc_easy/ (and copa/), each with a validation.jsonl. evaluate_transformers.py says how the other side
+FOLDER holds a folder for each task (sst2/, arc_easy/), each with a validation.jsonl. evaluate_transformers.py says how the other side
 scores; it runs with every option a row of its own and, for SST-2, also with equal rows run once. Loading and tokenising
 are left out on all sides. Writes evaluate_side_by_side.json and .md: seconds, ratios, how many predictions are the same.
 """

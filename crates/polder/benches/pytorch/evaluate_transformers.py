@@ -47,7 +47,7 @@ def mean_scores(model, examples, batch, once):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="a Hugging Face folder")
-    parser.add_argument("data", help="a folder with sst2/, copa/ and arc_easy/")
+    parser.add_argument("data", help="a folder with sst2/, copa/, arc_easy/ …")
     parser.add_argument("--task", choices=TASKS, default="sst2")
     parser.add_argument("--split", default="validation")
     parser.add_argument("--limit", type=int)

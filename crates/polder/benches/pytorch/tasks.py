@@ -40,10 +40,35 @@ def arc_easy(row):
     return f"Question: {row['question']}\nAnswer:", choices["text"], choices["label"].index(row["answerKey"])
 
 
+def rte(row):
+    question = f'Does this mean that "{row["hypothesis"]}" is true? Yes or No?'
+    return f"{row['premise']}\n{question}\n", ["Yes", "No"], row["label"]
+
+
+def cb(row):
+    question = f'Can we infer that "{row["hypothesis"]}"? Yes, No, or Maybe?'
+    return f"Suppose {row['premise']} {question}\n", ["Yes", "No", "Maybe"], row["label"]
+
+
+def boolq(row):
+    question = row["question"]
+    question = question[0].upper() + question[1:] + ("" if question.endswith("?") else "?")
+    return f"{row['passage']} {question}\n", ["No", "Yes"], row["label"]
+
+
+def openbookqa(row):
+    choices = row["choices"]
+    return row["question_stem"], choices["text"], choices["label"].index(row["answerKey"])
+
+
 TASKS = {
     "sst2": Task("sst2", sst2, "options"),
     "copa": Task("copa", copa, "target"),
     "arc-easy": Task("arc_easy", arc_easy, "options"),
+    "rte": Task("rte", rte, "options"),
+    "cb": Task("cb", cb, "options"),
+    "boolq": Task("boolq", boolq, "options"),
+    "openbookqa": Task("openbookqa", openbookqa, "options"),
 }
 
 
@@ -60,7 +85,8 @@ def read_examples(tokenizer, data, name, split, limit=None):
 
 def encode(tokenizer, prompt, options, gold):
     prompt_length = len(tokenizer.encode(prompt))
-    ids = [tokenizer.encode(f"{prompt} {option}") for option in options]
+    joint = "" if prompt.endswith("\n") else " "
+    ids = [tokenizer.encode(f"{prompt}{joint}{option}") for option in options]
     scored = [len(option) - prompt_length for option in ids]
     assert min(scored) > 0, f"an option of {prompt!r} adds no token"
     return Example(ids, scored, gold)
