@@ -5,7 +5,7 @@ mod fixture;
 use std::collections::HashSet;
 use std::fs;
 
-use fixture::{Place, fail, str, succeed, text};
+use fixture::{Place, fail, str, succeed, tables, text};
 use serde_json::Value;
 
 /// The object that `polder eval --json` prints, and the lines of its samples.
@@ -135,4 +135,31 @@ fn calibration_takes_off_the_same_for_the_same_options() {
     let (model, data) = (place.path("model"), place.path("data"));
     let said = fail(&["eval", "--model", str(&model), "--task", str(&own), "--data", str(&data), "--calibrate"]);
     assert!(said.contains("`own`") && said.contains("hint: give it one"), "{said}");
+}
+
+#[test]
+fn a_run_keeps_what_its_task_says() {
+    let place = Place::llama();
+    let task = place.path("own.toml");
+    let says = |options: &str| {
+        format!("name = \"own\"\nprompt = \"{{{{ sentence }}}} It was\"\noptions = {options}\nlabel = \"label\"\n")
+    };
+    fs::write(&task, says("[\"terrible\", \"great\"]")).unwrap();
+    let config = place.config("run.toml", "", &tables("f32", "1e-3"));
+    let run = place.path("run");
+    let file = format!("task.file={}", str(&task));
+    succeed(&["train", str(&config), "--run", str(&run), "--set", &file, "--set", "steps=3", "--quiet"]);
+    let asked = || {
+        let scored: Value =
+            serde_json::from_slice(&succeed(&["eval", "--model", str(&run), "--json", "--quiet"]).stdout).unwrap();
+        let said = text(&succeed(&["predict", "--model", str(&run), "--text", "a film of rare warmth"]).stdout);
+        (scored["loss"].clone(), said)
+    };
+    let before = asked();
+    assert!(before.1.contains("terrible") && before.1.contains("great"), "{}", before.1);
+    // The file is another one now, and then none.
+    fs::write(&task, says("[\"great\", \"terrible\"]")).unwrap();
+    assert_eq!(asked(), before);
+    fs::remove_file(&task).unwrap();
+    assert_eq!(asked(), before);
 }

@@ -90,6 +90,8 @@ pub(super) fn plan_of(run: &Path) -> Result<Config> {
     let text = std::fs::read_to_string(&path).with_context(|| format!("can't read `{}`", path.display()))?;
     let mut json: serde_json::Value =
         serde_json::from_str(&text).with_context(|| format!("`{}` is no plan", path.display()))?;
+    // Earlier versions did not keep it.
+    let spec = json.pointer("/facts/task").filter(|spec| spec.is_object()).cloned();
     if let Some(map) = json.as_object_mut() {
         map.remove("facts");
         map.remove("published");
@@ -98,7 +100,10 @@ pub(super) fn plan_of(run: &Path) -> Result<Config> {
             map.entry("points_a_pass").or_insert_with(|| if paired == true { 2.into() } else { 1.into() });
         }
     }
-    serde_json::from_value(json).with_context(|| format!("`{}` is no plan of this version", path.display()))
+    let other = || format!("`{}` is no plan of this version", path.display());
+    let mut config: Config = serde_json::from_value(json).with_context(other)?;
+    config.task.spec = spec.map(serde_json::from_value).transpose().with_context(other)?;
+    Ok(config)
 }
 
 /// How a model's files hold most of its weights; quantised ones are held in f32, which loses nothing.

@@ -125,6 +125,7 @@ fn model(s: &Source) -> Result<ModelConfig> {
 fn task(s: &Source) -> Result<TaskConfig> {
     let (name, file) = task_source(s)?;
     let task = TaskConfig {
+        spec: None,
         name,
         file,
         data: s.path("task.data")?,

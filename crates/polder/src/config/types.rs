@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use polder_models::StorageType;
-use polder_tasks::{LossKind, Split};
+use polder_tasks::{LossKind, Split, TaskSpec};
 use serde::{Deserialize, Serialize};
 
 use super::method::{Auto, Estimator, Optimizer, Schedule, Trace};
@@ -206,6 +206,9 @@ pub struct TaskConfig {
     /// A task file (TOML).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
+    /// All that the task says, these keys included, as a run's plan has it; then neither the file nor the built-in task counts.
+    #[serde(skip)]
+    pub spec: Option<TaskSpec>,
     /// A folder with train, validation and test files, or one file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use polder_models::{Inspected, inspect};
-use polder_tasks::Encoder;
+use polder_tasks::{Encoder, TaskSpec};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::hub;
 use crate::model::find;
 use crate::sharpness::measurable;
-use crate::trainer::{TaskData, matches};
+use crate::trainer::{TaskData, matches, spec_of};
 
 /// A run that can be started: everything that it names was found, read and checked; no weight was loaded.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub struct Facts {
     pub device: Chosen,
     /// The model.
     pub model: ModelFacts,
+    /// What the task says, the configuration's own changes included: a task file may be another one later.
+    pub task: TaskSpec,
     /// The data.
     pub data: DataFacts,
     /// What the run will take.
@@ -144,7 +146,8 @@ impl Plan {
         });
         let notes = fetched.into_iter().chain(found.note).chain(idle).chain(data.notes.iter().cloned()).collect();
         let (polder, data_facts) = (env!("CARGO_PKG_VERSION"), data_facts(&config, &data));
-        let facts = Facts { polder, device, model: model.0, data: data_facts, cost, gpu, notes };
+        let task = spec_of(&config)?;
+        let facts = Facts { polder, device, model: model.0, task, data: data_facts, cost, gpu, notes };
         Ok(Self { config, facts, data })
     }
 

@@ -166,6 +166,9 @@ pub fn task_of(config: &Config) -> Result<polder_tasks::PromptTask> {
 /// As [`task_of`].
 pub(crate) fn spec_of(config: &Config) -> Result<TaskSpec> {
     let task = &config.task;
+    if let Some(spec) = &task.spec {
+        return Ok(spec.clone());
+    }
     let spec = match (&task.file, &task.name) {
         (Some(file), _) => TaskSpec::from_file(file)?,
         (None, Some(name)) => match polder_tasks::builtin(name) {
