@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use polder::comparison::{
-    Base, Cell, Comparison, Found, Results, folder, key_of, make, summarise, without_seed, write,
-};
+use polder::comparison::{Base, Cell, Comparison, Found, Results, folder, key_of, make, refuse_seed, summarise, write};
 use polder::config::Config;
 use polder::plan::{Forwards, Plan};
 use polder::trainer::{Stop, Stopped};
@@ -53,7 +51,7 @@ struct Run {
 
 pub(super) fn run(arguments: &CompareArgs) -> Result<Ended> {
     let comparison = Comparison::load(&arguments.comparison)?;
-    if let Some(reason) = arguments.sets.iter().find_map(|set| without_seed(set).err()) {
+    if let Some(reason) = arguments.sets.iter().find_map(|set| refuse_seed(set).err()) {
         bail!("{reason}");
     }
     let name = arguments.comparison.file_stem().unwrap_or_default().to_string_lossy().into_owned();

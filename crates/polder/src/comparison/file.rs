@@ -98,7 +98,7 @@ impl Comparison {
             return Err("`seeds` names one twice".to_owned());
         }
         let all = [&set].into_iter().chain(arms.iter().map(|arm| &arm.set)).chain(cases.iter().map(|case| &case.set));
-        all.flatten().try_for_each(|set| without_seed(set))?;
+        all.flatten().try_for_each(|set| refuse_seed(set))?;
         if trace.is_some_and(|trace| trace.probes < 2 || trace.rows == 0) {
             return Err("`trace` needs 2 `probes` or more, and `rows`".to_owned());
         }
@@ -129,7 +129,7 @@ impl Comparison {
 ///
 /// # Errors
 /// It changes the seed.
-pub fn without_seed(set: &str) -> Result<(), String> {
+pub fn refuse_seed(set: &str) -> Result<(), String> {
     let key = set.split('=').next().unwrap_or_default().trim();
     match ["seed", "task.seed"].contains(&key) {
         true => Err(format!("`{set}` would have no effect: `seeds` in the file says the seeds of all arms")),

@@ -19,7 +19,7 @@ mod summary;
 mod tests;
 
 pub use cell::{Base, Cell, key_of};
-pub use file::{Comparison, Curvature, Variant, without_seed};
+pub use file::{Comparison, Curvature, Variant, refuse_seed};
 pub use found::{Ended, Found};
 pub use ledger::Results;
 pub use make::{folder, make};

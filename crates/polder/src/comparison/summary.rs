@@ -134,13 +134,11 @@ fn pairs<'a>(first: &[&'a Found], second: &[&'a Found]) -> Vec<(&'a Scored, &'a 
 
 /// Why scores can't be subtracted: they are no scores of one kind, or not of the same rows.
 fn apart(pairs: &[(&Scored, &Scored)]) -> Option<String> {
-    pairs.iter().find_map(|(a, b)| match () {
-        () if a.metric != b.metric => Some(format!("it was scored by {}, the other by {}", a.metric, b.metric)),
-        () if a.rows != b.rows || a.marks.len() != b.marks.len() => {
-            Some("the two were scored on different rows".to_owned())
-        }
-        () => None,
-    })
+    if let Some((a, b)) = pairs.iter().find(|(a, b)| a.metric != b.metric) {
+        return Some(format!("it was scored by {}, the other by {}", a.metric, b.metric));
+    }
+    let other_rows = pairs.iter().any(|(a, b)| a.rows != b.rows || a.marks.len() != b.marks.len());
+    other_rows.then(|| "the two were scored on different rows".to_owned())
 }
 
 /// The difference of two arms over the seeds that both have.
