@@ -5,7 +5,7 @@ mod fixture;
 use std::collections::HashSet;
 use std::fs;
 
-use fixture::{Place, fail, str, succeed, tables, text};
+use fixture::{Place, command, fail, str, succeed, tables, text};
 use serde_json::Value;
 
 /// The object that `polder eval --json` prints, and the lines of its samples.
@@ -162,4 +162,24 @@ fn a_run_keeps_what_its_task_says() {
     assert_eq!(asked(), before);
     fs::remove_file(&task).unwrap();
     assert_eq!(asked(), before);
+    // The run's log named by itself stands for the weights that it leads to.
+    let log = run.join("trajectory");
+    let out =
+        command(&["eval", "--model", str(&log), "--json", "--quiet"]).env("POLDER_CACHE", place.path("cache")).output();
+    let out = out.unwrap();
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    assert_eq!(serde_json::from_slice::<Value>(&out.stdout).unwrap()["loss"], before.0);
+    assert!(place.path("cache/rebuilt").exists());
+}
+
+#[test]
+fn of_several_tasks_the_one_without_data_is_named() {
+    let place = Place::llama();
+    let (model, many) = (place.path("model"), place.path("many"));
+    fs::create_dir_all(many.join("sst2")).unwrap();
+    for name in ["train.jsonl", "validation.jsonl"] {
+        fs::copy(place.path("data").join(name), many.join("sst2").join(name)).unwrap();
+    }
+    let said = fail(&["eval", "--model", str(&model), "--task", "sst2", "--task", "copa", "--data", str(&many)]);
+    assert!(said.contains("task `copa`: ") && said.contains("many"), "{said}");
 }

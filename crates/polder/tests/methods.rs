@@ -323,6 +323,10 @@ fn theory_counts_steps() {
     let args = ["theory", "--dimension", "100", "--l1", "1", "--l2", "1", "--l3", "1", "--epsilon", "0.1"];
     let said = text(&succeed(&args).stdout);
     assert!(["smoothing", "steps", "<- binds"].iter().all(|word| said.contains(word)), "{said}");
+    let args =
+        ["theory", "--dimension", "10", "--l1", "1e300", "--l2", "1e300", "--l3", "1e300", "--epsilon", "1e-300"];
+    let said = fail(&args);
+    assert!(said.contains("too large or too small") && said.contains("hint: "), "{said}");
     let refused = ["theory", "--dimension", "0", "--l1", "1", "--l2", "1", "--l3", "1", "--epsilon", "0.1"];
     assert!(fail(&refused).contains("`dimension`"));
 }
