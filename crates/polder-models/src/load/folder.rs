@@ -8,6 +8,10 @@ use tokenizers::Tokenizer;
 use crate::error::{Error, Result};
 use crate::load::{Format, Parts, SideFile, bounded, byte_level, shards, tokens};
 
+/// Those side files that hold an object in JSON: one that is cut short would else be as if it were not there, and the model another.
+const OBJECTS: [&str; 4] =
+    ["tokenizer_config.json", "special_tokens_map.json", "generation_config.json", "chat_template.json"];
+
 /// What is kept of a folder, beside its configuration and weights.
 const SIDE_FILES: [&str; 12] = [
     TOKENIZER,
@@ -51,7 +55,13 @@ fn side_files(folder: &Path) -> Result<Vec<SideFile>> {
     for name in SIDE_FILES {
         let path = folder.join(name);
         if path.exists() {
-            files.push(SideFile::new(name, bounded::read(&path, "file of a tokenizer", LARGEST_SIDE_FILE)?));
+            let bytes = bounded::read(&path, "file of a tokenizer", LARGEST_SIDE_FILE)?;
+            if OBJECTS.contains(&name)
+                && let Err(error) = serde_json::from_slice::<serde_json::Map<String, Value>>(&bytes)
+            {
+                return Err(Error::Json { file: path, reason: error.to_string() });
+            }
+            files.push(SideFile::new(name, bytes));
         }
     }
     Ok(files)

@@ -237,3 +237,19 @@ fn damaged_tokenizers() {
         assert!(message.contains("tokenizer.json"), "{message}");
     }
 }
+
+#[test]
+fn side_files_that_are_cut_short_are_no_missing_ones() {
+    let json = llama();
+    let home = folder(&json, &tensors(&params(&json, StorageType::F32, 1)));
+    for name in ["tokenizer_config.json", "special_tokens_map.json", "generation_config.json", "chat_template.json"] {
+        let file = home.path().join(name);
+        for bytes in [&b"{\"eos_token_id\": 2, \"chat_te"[..], b"", b"[]"] {
+            fs::write(&file, bytes).unwrap();
+            let said = refusal(home.path());
+            assert!(said.contains(name) && said.contains("fetch the file again"), "{said}");
+        }
+        fs::write(&file, "{}").unwrap();
+        load_f32(home.path()).unwrap();
+    }
+}
