@@ -33,7 +33,7 @@ impl Demonstrations {
         let mut order = Draws::new(seed, b"shots   ").permutation(rows.len());
         order.truncate(count);
         let drawn = rows.pick(&order)?;
-        let text = text(task, &labelled(task, &drawn)?);
+        let text = text(task, &labelled(task, &drawn).map_err(|error| folder.within(Split::Train, error))?);
         Ok(Self { rows: drawn.iter().map(|drawn| drawn.number).collect(), text })
     }
 

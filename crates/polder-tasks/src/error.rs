@@ -307,6 +307,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// An error of a row, with where the row is.
+    #[error("{place}, {error}")]
+    Within {
+        /// The file, or the split of a folder.
+        place: String,
+        /// What is wrong.
+        error: Box<Error>,
+    },
 }
 
 /// Column names in backticks, for an error message.

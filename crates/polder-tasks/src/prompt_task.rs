@@ -150,9 +150,15 @@ impl Task for PromptTask {
         }
         example.idx = idx;
         self.fill(&mut example, names, &context)?;
-        if self.spec.calibrate.is_some() {
-            example.content_free = Some(self.prompt("calibrate", &context)?);
-        }
+        Ok(example)
+    }
+
+    fn question(&self, row: &Row, number: usize) -> Result<Example> {
+        let idx = self.idx(row, number)?;
+        let context = self.templates.context(row, idx.clone());
+        let names = self.options(&context, &idx)?;
+        let mut example = Example { idx, ..Example::default() };
+        self.fill(&mut example, names, &context)?;
         Ok(example)
     }
 

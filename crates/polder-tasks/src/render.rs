@@ -13,7 +13,7 @@ impl PromptTask {
         Ok(format!("{}{}", self.instruction(), self.templates.render(key, context)?))
     }
 
-    /// Prompts and scored texts of the options.
+    /// Prompts, scored texts of the options, and the prompt without content.
     pub(crate) fn fill(&self, example: &mut Example, names: Vec<String>, context: &Context<'_>) -> Result<()> {
         if !self.own_prompts {
             example.prompt = self.prompt("prompt", context)?;
@@ -34,6 +34,9 @@ impl PromptTask {
         }
         if self.spec.continuation.is_some() {
             example.names = names;
+        }
+        if self.spec.calibrate.is_some() {
+            example.content_free = Some(self.prompt("calibrate", context)?);
         }
         Ok(())
     }

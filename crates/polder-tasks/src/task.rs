@@ -107,6 +107,13 @@ pub trait Task: Send + Sync {
     /// error: its `gold` is `None`.
     fn example(&self, row: &Row, number: usize) -> Result<Example>;
 
+    /// The example of a row that is to be answered: as [`Task::example`], but labels, targets and accepted answers are not
+    /// looked at.
+    ///
+    /// # Errors
+    /// A column that the row lacks, a template that fails.
+    fn question(&self, row: &Row, number: usize) -> Result<Example>;
+
     /// The right option of a row alone.
     ///
     /// # Errors

@@ -41,10 +41,10 @@ pub struct Evaluated {
     pub sequences: u64,
     /// Token rows in these passes.
     pub tokens: u64,
-    /// Other scores of the same answers, by name: `acc` (options compared by their sums) and `acc_norm` (by their sums a
-    /// character), as lm-evaluation-harness defines them, and `macro_f1` where the options are classes; of generated texts
-    /// `f1` and `exact_match`.
-    pub others: Vec<(&'static str, f64)>,
+    /// Other scores of the same answers: `acc` (options compared by their sums) and `acc_norm` (by their sums a character), as
+    /// lm-evaluation-harness defines them, and `macro_f1` where the options are classes; of generated texts `f1` and
+    /// `exact_match`.
+    pub others: Vec<OtherScore>,
     /// Every option's score: `scores[example][option]`; without calibration.
     pub scores: Vec<Vec<OptionScore>>,
     /// What options were chosen by: `values[example][option]`; normalised or calibrated.
@@ -55,6 +55,31 @@ pub struct Evaluated {
     pub marks: Vec<f64>,
     /// The scores of generated texts; empty where options are chosen.
     pub answers: Vec<AnswerScore>,
+}
+
+/// Another score of the same answers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OtherScore {
+    /// Its name.
+    pub name: &'static str,
+    /// The score, a share between 0 and 1.
+    pub score: f64,
+    /// Its 95 % interval.
+    pub interval: Option<Interval>,
+}
+
+impl OtherScore {
+    /// Of the right option and the one chosen of every example; `None` without examples.
+    fn of(name: &'static str, metric: Metric, pairs: &[(usize, usize)]) -> Option<Self> {
+        Some(Self { name, score: metric.score(pairs)?, interval: interval(metric, pairs, 0) })
+    }
+}
+
+impl std::fmt::Display for OtherScore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {:.2} %", self.name, 100.0 * self.score)?;
+        self.interval.map_or(Ok(()), |i| write!(f, " ({:.2} to {:.2})", 100.0 * i.low, 100.0 * i.high))
+    }
 }
 
 /// Evaluates labelled examples.
@@ -166,14 +191,16 @@ fn others(
     scores: &[Vec<OptionScore>],
     made: &[(usize, usize)],
     classes: bool,
-) -> Result<Vec<(&'static str, f64)>> {
+) -> Result<Vec<OtherScore>> {
     let mut others = Vec::new();
     if examples.iter().any(|example| example.options.len() > 1) {
         for (name, by) in [("acc", Normalize::None), ("acc_norm", Normalize::Characters)] {
             let pairs = pairs(examples, &chosen(&compared(by, examples, scores))?);
-            others.extend(Metric::Accuracy.score(&pairs).map(|score| (name, score)));
+            others.extend(OtherScore::of(name, Metric::Accuracy, &pairs));
         }
-        others.extend(Metric::MacroF1.score(made).filter(|_| classes).map(|score| ("macro_f1", score)));
+        if classes {
+            others.extend(OtherScore::of("macro_f1", Metric::MacroF1, made));
+        }
     }
     Ok(others)
 }
@@ -212,8 +239,8 @@ impl std::fmt::Display for Evaluated {
             }
         }
         if !self.others.is_empty() {
-            let others = self.others.iter().map(|(name, score)| format!("{name} {}", percent(*score)));
-            write!(f, "\n  {}", others.collect::<Vec<_>>().join(", "))?;
+            let others: Vec<String> = self.others.iter().map(ToString::to_string).collect();
+            write!(f, "\n  {}", others.join(", "))?;
         }
         let rate = if self.seconds > 0.0 { self.tokens as f64 / self.seconds } else { 0.0 };
         let counted = |n: u64, one: &str, more: &str| format!("{n} {one}{}", if n == 1 { "" } else { more });

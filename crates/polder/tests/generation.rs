@@ -128,3 +128,91 @@ fn what_can_not_be_continued_is_said() {
     let gone = fail(&["generate", str(&place.path("gone")), "--prompt", "a"]);
     assert!(gone.contains("gone"), "{gone}");
 }
+
+/// What `polder predict` says of rows, line by line.
+fn predict(model: &Path, more: &[&str]) -> Vec<Value> {
+    lines(&succeed(&[&["predict", "--model", str(model), "--json"], more].concat()).stdout)
+}
+
+#[test]
+fn rows_without_options_are_answered_in_words() {
+    let [(place, _), _] = places();
+    let model = place.path("model");
+    let task = place.path("ask.toml");
+    let spec = "name = \"ask\"\nprompt = \"{{ text }}\"\ntarget = \"{{ answer.text[0] }}\"\nanswers = \"answer.text\"\n\
+                metric = \"f1\"\nmax_new_tokens = 12\nstop = []\n";
+    fs::write(&task, spec).unwrap();
+    let rows = place.path("ask.jsonl");
+    // Labels are not looked at: there are none, and one that is no label.
+    fs::write(&rows, "{\"text\": \"a good film\", \"id\": \"x\"}\n{\"text\": \"the plot was very\", \"answer\": 7}\n")
+        .unwrap();
+    let found = predict(&model, &["--task", str(&task), "--data", str(&rows)]);
+    let written = generate(&model, &place.path("prompts.txt"), &[]);
+    for (number, line) in found.iter().enumerate() {
+        assert_eq!(line["answer"], written[number]["text"].as_str().unwrap().trim(), "{line}");
+        assert_eq!((&line["finish"], &line["tokens"]), (&written[number]["finish"], &written[number]["tokens"]));
+    }
+    assert_eq!((found.len(), &found[0]["idx"], &found[1]["idx"]), (2, &json!("x"), &json!(1)));
+    let short = predict(&model, &["--task", str(&task), "--text", "a good film", "--max-new-tokens", "2"]);
+    assert_eq!((&short[0]["tokens"], &short[0]["finish"]), (&json!(2), &json!("length")));
+    let said = fail(&["predict", "--model", str(&model), "--task", "sst2", "--text", "a", "--max-new-tokens", "2"]);
+    assert!(said.contains("chooses among options"), "{said}");
+    // A label that names no option is in nobody's way either, but a column that the prompt needs is, with its file.
+    fs::write(&rows, "{\"sentence\": \"a good film\", \"label\": 9}\n").unwrap();
+    assert!(predict(&model, &["--task", "sst2", "--data", str(&rows)])[0]["answer"].is_string());
+    let said = fail(&["predict", "--model", str(&model), "--task", str(&task), "--data", str(&rows)]);
+    assert!(said.contains("ask.jsonl") && said.contains("`text`"), "{said}");
+}
+
+#[test]
+fn chats_are_answered_and_tasks_are_asked_through_the_template() {
+    let [(place, _), _] = places();
+    let model = place.path("model");
+    let plain = predict(&model, &["--task", "sst2", "--text", "a good film"]);
+    let said = fail(&["predict", "--model", str(&model), "--task", "sst2", "--text", "a good film", "--chat"]);
+    assert!(said.contains("no chat template"), "{said}");
+    let template = "{{ bos_token }}{% for m in messages %}{{ m.content }} {% endfor %}\
+                    {% if add_generation_prompt %}was{% endif %}";
+    fs::write(model.join("chat_template.jinja"), template).unwrap();
+    let talk = place.path("talk.jsonl");
+    let user = json!({ "role": "user", "content": "a film" });
+    let answer = json!({ "role": "assistant", "content": "bad" });
+    let rows = [json!({ "messages": [user] }), json!({ "messages": [user, answer] })];
+    fs::write(&talk, format!("{}\n{}\n", rows[0], rows[1])).unwrap();
+    let args = ["--task", "chat", "--max-new-tokens", "12"];
+    let found = predict(&model, &[&args[..], &["--data", str(&talk)]].concat());
+    assert_eq!((&found[0]["prompt"], &found[0]["answer"]), (&json!("<s>a film was"), &found[1]["answer"]));
+    assert_eq!(predict(&model, &[&args[..], &["--text", "a film"]].concat())[0]["answer"], found[0]["answer"]);
+    let whole = generate(&model, &talk, &[]);
+    assert_eq!(found[0]["answer"], whole[0]["text"].as_str().unwrap().trim());
+    // The prompt is the user's, the options the assistant's.
+    let asked = predict(&model, &["--task", "sst2", "--text", "a good film", "--chat"]);
+    assert_eq!(
+        (&asked[0]["prompt"], &asked[0]["options"]),
+        (&json!("<s>a good film It was was"), &json!(["terrible", "great"]))
+    );
+    assert_ne!(asked[0]["scores"], plain[0]["scores"]);
+    let validation = place.path("data/validation.jsonl");
+    let eval = |more: &[&str]| {
+        let args = [
+            "eval",
+            "--model",
+            str(&model),
+            "--task",
+            "sst2",
+            "--data",
+            str(&validation),
+            "--limit",
+            "8",
+            "--json",
+            "-q",
+        ];
+        lines(&succeed(&[&args[..], more].concat()).stdout).remove(0)
+    };
+    let (plain, chat) = (eval(&[]), eval(&["--chat"]));
+    assert_eq!((&plain["chat"], &chat["chat"]), (&json!(false), &json!(true)));
+    assert_ne!(plain["loss"], chat["loss"]);
+    assert!(plain["other_intervals"]["acc"][0].as_f64() <= plain["others"]["acc"].as_f64(), "{plain}");
+    let said = fail(&["eval", "--model", str(&model), "--task", "chat", "--data", str(&talk), "--chat"]);
+    assert!(said.contains("as it is"), "{said}");
+}

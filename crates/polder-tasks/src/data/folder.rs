@@ -152,6 +152,16 @@ impl DataFolder {
         self.rows(split, limit)?.all()
     }
 
+    /// An error of a row of a split, with the file that the row is in, or the split where several are.
+    pub fn within(&self, split: Split, error: Error) -> Error {
+        let files = self.files.iter().find(|(s, _)| *s == split).map_or(&[][..], |(_, files)| files);
+        let place = match files {
+            [one] => format!("`{}`", one.display()),
+            _ => format!("the {split} split of `{}`", self.path.display()),
+        };
+        Error::Within { place, error: Box::new(error) }
+    }
+
     pub(crate) fn no_such_split(&self, split: Split) -> Error {
         let there: Vec<String> = self.files.iter().map(|(s, _)| s.to_string()).collect();
         Error::NoSuchSplit { path: self.path.clone(), split, there: there.join(", ") }

@@ -122,18 +122,22 @@ impl<'a> Written<'a> {
     }
 }
 
-fn line(number: usize, prompt: &str, tokens: usize, generated: &Generated) -> Value {
-    let finish = match generated.finish {
+/// Why a sequence ended, as JSON lines say it.
+pub(super) fn finish_name(finish: Finish) -> &'static str {
+    match finish {
         Finish::End => "end",
         Finish::Stop => "stop",
         Finish::Length => "length",
         Finish::Context => "context",
-    };
+    }
+}
+
+fn line(number: usize, prompt: &str, tokens: usize, generated: &Generated) -> Value {
     json!({
         "number": number,
         "prompt": prompt,
         "text": generated.text,
-        "finish": finish,
+        "finish": finish_name(generated.finish),
         "prompt_tokens": tokens,
         "tokens": generated.ids.len(),
         "ids": generated.ids,

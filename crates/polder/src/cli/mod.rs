@@ -2,6 +2,7 @@
 
 mod args;
 mod bench;
+mod chat;
 mod compare;
 mod eval;
 mod export;

@@ -23,6 +23,10 @@ fn of(examples: &[EncodedExample], given: &[Vec<OptionScore>], free: Option<&[Ve
     Evaluated::of(examples, given.to_vec(), free, RULE, Counts::default(), 1.0).unwrap()
 }
 
+fn named(found: &Evaluated) -> Vec<(&'static str, f64)> {
+    found.others.iter().map(|other| (other.name, other.score)).collect()
+}
+
 #[test]
 fn options_are_compared_by_tokens_and_beside_it_by_sums_and_characters() {
     // By tokens and by sums the first option leads, a character the second; in the second example by tokens alone.
@@ -30,10 +34,16 @@ fn options_are_compared_by_tokens_and_beside_it_by_sums_and_characters() {
     let given = [scores(&[(-4.0, 2), (-9.0, 3)]), scores(&[(-6.0, 4), (-5.0, 2)])];
     let found = of(&examples, &given, None);
     assert_eq!((found.predictions.as_slice(), found.marks.as_slice()), ([0, 0].as_slice(), [1.0, 1.0].as_slice()));
-    assert_eq!(found.others, [("acc", 0.5), ("acc_norm", 0.0), ("macro_f1", 1.0)]);
+    assert_eq!(named(&found), [("acc", 0.5), ("acc_norm", 0.0), ("macro_f1", 1.0)]);
+    assert!(
+        found.others.iter().all(|other| other.interval.is_some_and(|i| i.low <= other.score && other.score <= i.high))
+    );
     assert_eq!((found.score, found.random, found.majority), (1.0, Some(0.5), Some(1.0)));
     let text = found.to_string();
-    assert!(text.contains("random 50.00 %") && text.contains("acc 50.00 %, acc_norm 0.00 %"), "{text}");
+    assert!(
+        text.contains("random 50.00 %") && text.contains("acc 50.00 % (9.45 to 90.55), acc_norm 0.00 % ("),
+        "{text}"
+    );
 }
 
 #[test]
@@ -63,7 +73,10 @@ fn texts_are_scored_against_the_accepted_answers() {
     let texts = ["Sea.".to_owned(), "low sky".to_owned()];
     let found = Evaluated::of_texts(&examples, &texts, Metric::F1, Counts::default(), 1.0).unwrap();
     assert_eq!((found.marks.as_slice(), found.score, found.n), ([1.0, 0.5].as_slice(), 0.75, 2));
-    assert_eq!(found.others, [("f1", 0.75), ("exact_match", 0.5)]);
+    assert_eq!(named(&found), [("f1", 0.75), ("exact_match", 0.5)]);
+    // The score itself is F1, and the same interval stands beside it.
+    assert_eq!(found.others[0].interval, found.interval);
+    assert_eq!(found.others[1].interval.map(|i| (i.low, i.high)), Some((0.0, 1.0)));
     assert!(found.majority.is_some() && found.random.is_none() && found.interval.is_some());
     assert!(!found.to_string().contains("loss"), "{found}");
     let exact = Evaluated::of_texts(&examples, &texts, Metric::ExactMatch, Counts::default(), 1.0).unwrap();

@@ -2,7 +2,7 @@
 
 use polder_tasks::{AnswerScore, Example, Metric, answer_score, majority_answer, statistics};
 
-use super::Evaluated;
+use super::{Evaluated, OtherScore};
 use crate::engine::Counts;
 use crate::error::{Error, Result};
 
@@ -30,7 +30,11 @@ impl Evaluated {
             examples.iter().zip(texts).map(|(example, text)| answer_score(text, &example.answers)).collect();
         let marks: Vec<f64> = answers.iter().filter_map(|answer| metric.of_answer(*answer)).collect();
         let accepted: Vec<&[String]> = examples.iter().map(|example| example.answers.as_slice()).collect();
-        let mean = |of: fn(&AnswerScore) -> f64| answers.iter().map(of).sum::<f64>() / answers.len() as f64;
+        let other = |name, of: fn(&AnswerScore) -> f64| {
+            let values: Vec<f64> = answers.iter().map(of).collect();
+            let score = values.iter().sum::<f64>() / values.len() as f64;
+            OtherScore { name, score, interval: statistics::bootstrap_mean(&values, 0) }
+        };
         Ok(Self {
             metric,
             score: marks.iter().sum::<f64>() / marks.len() as f64,
@@ -43,7 +47,7 @@ impl Evaluated {
             forwards: cost.passes,
             sequences: cost.sequences,
             tokens: cost.tokens,
-            others: vec![("f1", mean(|a| a.f1)), ("exact_match", mean(|a| a.exact))],
+            others: vec![other("f1", |a| a.f1), other("exact_match", |a| a.exact)],
             scores: Vec::new(),
             values: Vec::new(),
             predictions: Vec::new(),

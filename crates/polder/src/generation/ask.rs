@@ -22,8 +22,7 @@ pub struct Question {
 }
 
 impl Question {
-    /// The question of an example, without spaces at the outer ends of its prompt. A prompt that leaves no room for `room`
-    /// new tokens loses tokens behind the front that every sequence has, as examples with options do.
+    /// The question of an example, its prompt as [`asked`] has it.
     ///
     /// # Errors
     /// Text that can't be tokenised; no accepted answer.
@@ -31,12 +30,26 @@ impl Question {
         if example.answers.is_empty() {
             return Err(Error::NoAnswers { row: example.idx.clone() });
         }
-        let mut ids = encoder.prompt_ids(example.prompt.trim_matches(' '), false, &example.idx)?;
-        let front = encoder.front().len();
-        let most = encoder.max_length().saturating_sub(room).max(front + 1);
-        ids.drain(front..front + ids.len().saturating_sub(most));
-        Ok(Self { ids, accepted: example.answers.clone() })
+        Ok(Self { ids: asked(encoder, example, room)?, accepted: example.answers.clone() })
     }
+}
+
+/// What a model reads of an example that it is to answer in words: its prompt without spaces at the outer ends. One that
+/// leaves no room for `room` new tokens loses tokens behind the front that every sequence has, as examples with options do.
+///
+/// # Errors
+/// Text that can't be tokenised.
+pub fn asked(encoder: &Encoder, example: &Example, room: usize) -> Result<Vec<u32>> {
+    let ids = encoder.prompt_ids(example.prompt.trim_matches(' '), false, &example.idx)?;
+    Ok(cut_to_room(ids, encoder, room))
+}
+
+/// Token ids without those behind the front for which there is no room beside `room` new tokens.
+pub fn cut_to_room(mut ids: Vec<u32>, encoder: &Encoder, room: usize) -> Vec<u32> {
+    let front = encoder.front().len().min(ids.len());
+    let most = encoder.max_length().saturating_sub(room).max(front + 1);
+    ids.drain(front..front + ids.len().saturating_sub(most));
+    ids
 }
 
 /// How a task's answers are generated: the likeliest tokens, up to its stop texts and limits.

@@ -2,7 +2,7 @@
 
 use polder_models::Inspected;
 use polder_tasks::{
-    CHAT, DataFolder, Demonstrations, EncodedExample, Encoder, Example, LossKind, Metric, Sample, Split, Task,
+    CHAT, DataFolder, Demonstrations, Drawn, EncodedExample, Encoder, Example, LossKind, Metric, Sample, Split, Task,
     TaskSpec, flip_labels, labelled, sample, turns,
 };
 use tokenizers::Tokenizer;
@@ -71,14 +71,15 @@ impl TaskData {
         }
         if task.name() == CHAT {
             let template = chat_of(about.chat(), &about.source.path)?;
-            for rows in [&mut train, &mut dev, &mut eval] {
-                *rows = turns(&template, rows)?;
+            for (split, rows) in [(Split::Train, &mut train), (Split::Train, &mut dev), (eval_split, &mut eval)] {
+                *rows = turns(&template, rows).map_err(|error| folder.within(split, error))?;
             }
         }
         let encode = |examples: &[Example]| -> Result<Vec<EncodedExample>> {
             examples.iter().map(|example| Ok(encoder.encode(example)?)).collect()
         };
-        let mut train = labelled(&task, &train)?;
+        let labelled = |split, rows: &[Drawn]| labelled(&task, rows).map_err(|error| folder.within(split, error));
+        let mut train = labelled(Split::Train, &train)?;
         if let Some(share) = config.task.noise {
             let flipped = flip_labels(&mut train, share, config.task.seed);
             notes.push(format!(
@@ -86,7 +87,7 @@ impl TaskData {
                 train.len()
             ));
         }
-        let (mut dev, mut eval) = (labelled(&task, &dev)?, labelled(&task, &eval)?);
+        let (mut dev, mut eval) = (labelled(Split::Train, &dev)?, labelled(eval_split, &eval)?);
         for example in train.iter_mut().chain(&mut dev).chain(&mut eval) {
             shots.put_before(&task, example);
         }

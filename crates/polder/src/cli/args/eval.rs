@@ -36,6 +36,10 @@ pub(in crate::cli) struct EvalArgs {
     /// Choose options by how much likelier the prompt makes them than a prompt without content does
     #[arg(long)]
     pub(in crate::cli) calibrate: bool,
+    /// Ask through the model's chat template: each prompt, with its demonstrations, as the user's message, the answer as the
+    /// assistant's
+    #[arg(long)]
+    pub(in crate::cli) chat: bool,
     /// Ask this model the same, and say how the first differs from it: the paired difference with its interval
     #[arg(long, value_name = "MODEL")]
     pub(in crate::cli) against: Option<PathBuf>,

@@ -4,6 +4,7 @@ mod eval;
 mod generate;
 mod model;
 mod publish;
+mod theory;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub(super) use eval::EvalArgs;
 pub(super) use generate::GenerateArgs;
 pub(super) use model::{LoadArgs, ModelArgs};
 pub(super) use publish::{Publish, PublishArgs};
+pub(super) use theory::{EdgeArgs, FlatArgs, Theory};
 
 /// Fine-tunes language models with forward passes only.
 #[derive(Debug, Parser)]
@@ -47,8 +49,9 @@ pub(super) enum Command {
     Export(super::export::ExportArgs),
     /// Publish a run as a model on the Hugging Face Hub, with a model card, in one commit
     Publish(PublishArgs),
-    /// The steps and the smoothing with which two-point descent provably comes near a flat minimum
-    Theory(TheoryArgs),
+    /// What is proved of zeroth-order steps: towards flat minima, and where they lose stability
+    #[command(subcommand)]
+    Theory(Theory),
     /// Measure how sharp the loss is around a model's weights, and where a run stands against its edge of stability
     Sharpness(SharpnessArgs),
     /// Draw a run's curves and numbers as one HTML page, or those of several runs over one another
@@ -138,6 +141,12 @@ pub(super) struct PredictArgs {
     /// One row's column, for a task that reads several; once a column
     #[arg(long = "field", value_name = "COLUMN=TEXT")]
     pub(super) fields: Vec<String>,
+    /// Ask through the model's chat template: each prompt as the user's message, the answer as the assistant's
+    #[arg(long)]
+    pub(super) chat: bool,
+    /// Where answers are written: at most N new tokens [default: as the task says]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) max_new_tokens: Option<u32>,
     /// Print one JSON object a row
     #[arg(long)]
     pub(super) json: bool,
@@ -244,32 +253,6 @@ pub(super) enum Open {
     Yes,
     No,
     Auto,
-}
-
-#[derive(Debug, Args)]
-#[command(allow_negative_numbers = true)]
-pub(super) struct TheoryArgs {
-    /// Number of weights d
-    #[arg(long, value_name = "D")]
-    pub(super) dimension: u64,
-    /// Lipschitz constant of the gradient
-    #[arg(long, value_name = "L1")]
-    pub(super) l1: f64,
-    /// Lipschitz constant of the Hessian
-    #[arg(long, value_name = "L2")]
-    pub(super) l2: f64,
-    /// Lipschitz constant of the third derivative
-    #[arg(long, value_name = "L3")]
-    pub(super) l3: f64,
-    /// How near the trace is to come to the smallest one among minimisers
-    #[arg(long, value_name = "EPS")]
-    pub(super) epsilon: f64,
-    /// Squared distance from the start to the regularised minimum
-    #[arg(long, value_name = "R2", default_value = "1")]
-    pub(super) squared_distance: f64,
-    /// Print one JSON object
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]

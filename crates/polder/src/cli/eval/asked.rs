@@ -1,5 +1,6 @@
 //! A model's answers to the rows of a task.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
@@ -9,9 +10,10 @@ use polder::evaluation::{Evaluated, Ledger};
 use polder::generation::{Question, settings_of};
 use polder::scoring::{PassSize, Rule};
 use polder_optim::trajectory::Digest;
-use polder_tasks::{EncodedExample, Encoder, Example, Task};
+use polder_tasks::{EncodedExample, Encoder, Example, PromptTask, Task};
 
 use super::super::args::EvalArgs;
+use super::super::chat::in_chat;
 use super::super::output::tell;
 use super::super::progress::Counter;
 use super::super::subject::Subject;
@@ -34,7 +36,10 @@ pub(super) struct Askable<'a> {
 
 impl<'a> Askable<'a> {
     pub(super) fn new(subject: &'a Subject, arguments: &EvalArgs) -> Result<Self> {
-        let encoder = subject.encoder(&arguments.model.load)?;
+        let mut load = arguments.model.load.clone();
+        // A chat template writes the BOS token itself.
+        load.bos = load.bos.or(arguments.chat.then_some(false));
+        let encoder = subject.encoder(&load)?;
         let weights = subject.model.loaded.params.digest().map_err(polder::Error::from)?;
         let mut known_by = weights;
         // Another kind of device gives other bits: its answers are not taken for this one's.
@@ -58,57 +63,62 @@ impl<'a> Askable<'a> {
             bar.at(done as u64, total);
             Ok(())
         };
+        let mut examples = Cow::Borrowed(&work.examples);
+        if arguments.chat {
+            in_chat(&self.subject.model.chat()?, examples.to_mut())?;
+        }
         if work.task.metric().of_texts() {
-            self.texts(work, ledger, arguments, &mut on_done)
+            self.texts(&work.task, &examples, ledger, arguments, &mut on_done)
         } else {
-            self.options(work, ledger, arguments, &mut on_done)
+            self.options(&work.task, &examples, ledger, arguments, &mut on_done)
         }
     }
 
     fn options(
         &self,
-        work: &Work,
+        task: &PromptTask,
+        examples: &[Example],
         ledger: &mut Ledger,
         arguments: &EvalArgs,
         on_done: &mut dyn FnMut(usize) -> polder::Result<()>,
     ) -> Result<Asked> {
-        let examples = encode(&self.encoder, &work.examples, arguments.quiet)?;
+        let encoded = encode(&self.encoder, examples, arguments.quiet)?;
         let free = match arguments.calibrate {
-            true => Some(content_free(&self.encoder, &work.task, &work.examples)?),
+            true => Some(content_free(&self.encoder, task, examples)?),
             false => None,
         };
         let (engine, start) = (self.subject.model.engine(), Instant::now());
         let size = arguments.batch.map_or_else(PassSize::default, |n| PassSize::Examples(n as usize));
-        let scores = ledger.scores(&engine, &self.known_by, &examples, size, on_done)?;
+        let scores = ledger.scores(&engine, &self.known_by, &encoded, size, on_done)?;
         let free = free.map(|free| score_content_free(&engine, &free, size, &mut |_| Ok(()))).transpose()?;
         let seconds = start.elapsed().as_secs_f64();
-        let rule = Rule::of(&work.task);
-        let found = Evaluated::of(&examples, scores, free.as_deref(), rule, engine.counts(), seconds)?;
+        let rule = Rule::of(task);
+        let found = Evaluated::of(&encoded, scores, free.as_deref(), rule, engine.counts(), seconds)?;
         Ok(Asked { found, texts: Vec::new() })
     }
 
     fn texts(
         &self,
-        work: &Work,
+        task: &PromptTask,
+        examples: &[Example],
         ledger: &mut Ledger,
         arguments: &EvalArgs,
         on_done: &mut dyn FnMut(usize) -> polder::Result<()>,
     ) -> Result<Asked> {
-        let name = work.task.name();
+        let name = task.name();
         ensure!(!arguments.calibrate, "task `{name}` has no options that `--calibrate` could compare");
         let model = &self.subject.model;
-        let mut settings = settings_of(&work.task, model.loaded.end_ids(), self.encoder.max_length());
+        let mut settings = settings_of(task, model.loaded.end_ids(), self.encoder.max_length());
         if let Some(batch) = arguments.batch {
             settings.batch = batch as usize;
         }
         let question = |example: &Example| Question::of(&self.encoder, example, settings.max_new_tokens);
-        let prompts: Vec<Vec<u32>> =
-            work.examples.iter().map(|e| question(e).map(|q| q.ids)).collect::<Result<_, _>>()?;
+        let prompts: Vec<Vec<u32>> = examples.iter().map(|e| question(e).map(|q| q.ids)).collect::<Result<_, _>>()?;
         let (engine, start) = (model.engine(), Instant::now());
         let tokenizer = self.encoder.tokenizer();
         let texts = ledger.texts(&engine, &self.known_by, tokenizer, &prompts, &settings, on_done)?;
         let seconds = start.elapsed().as_secs_f64();
-        let found = Evaluated::of_texts(&work.examples, &texts, work.task.metric(), engine.counts(), seconds)?;
+        let found = Evaluated::of_texts(examples, &texts, task.metric(), engine.counts(), seconds)?;
         Ok(Asked { found, texts })
     }
 }

@@ -33,6 +33,10 @@ impl Work {
         arguments: &EvalArgs,
     ) -> Result<Self> {
         let (task, own) = (subject.task(named)?, subject.own(named));
+        ensure!(
+            !(arguments.chat && task.name() == CHAT),
+            "the task `{CHAT}` is asked through the chat template as it is\nhint: leave --chat out"
+        );
         let count = arguments.shots.or_else(|| own.map(|run| run.task.shots)).unwrap_or(0);
         let seed = arguments.shots_seed.or_else(|| own.map(|run| run.task.shots_seed)).unwrap_or(0);
         let data = data_of(arguments, subject, &task, number, tasks)?;
@@ -44,11 +48,12 @@ impl Work {
         let shots = Demonstrations::draw(&folder, &task, usize::from(count), seed).map_err(polder::Error::from)?;
         let rows = Rows::read(&folder, &data, &task, subject.run.as_ref(), &shots, arguments)?;
         rows.notes.iter().for_each(|note| tell(arguments.quiet, format!("note: {note}")));
+        let in_rows = |error| polder::Error::from(folder.within(rows.split, error));
         let drawn = match task.name() == CHAT {
-            true => turns(&subject.model.chat()?, &rows.drawn).map_err(polder::Error::from)?,
+            true => turns(&subject.model.chat()?, &rows.drawn).map_err(in_rows)?,
             false => rows.drawn,
         };
-        let mut examples = labelled(&task, &drawn).map_err(polder::Error::from)?;
+        let mut examples = labelled(&task, &drawn).map_err(in_rows)?;
         examples.iter_mut().for_each(|example| shots.put_before(&task, example));
         Ok(Self { task, split: rows.split, drawn, examples, shots: count })
     }

@@ -1,5 +1,6 @@
 //! What an evaluation prints and writes.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use polder::evaluation::Evaluated;
@@ -55,9 +56,12 @@ pub(super) fn object(
         "interval": found.interval.map(|i| [i.low, i.high]),
         "majority": found.majority,
         "random": found.random,
-        "others": found.others.iter().copied().collect::<std::collections::BTreeMap<_, _>>(),
+        "others": found.others.iter().map(|other| (other.name, other.score)).collect::<BTreeMap<_, _>>(),
+        "other_intervals": found.others.iter().map(|other| (other.name, other.interval.map(|i| [i.low, i.high])))
+            .collect::<BTreeMap<_, _>>(),
         "shots": work.shots,
         "calibrated": arguments.calibrate,
+        "chat": arguments.chat,
         "n": found.n,
         "loss": found.loss,
         "seconds": found.seconds,

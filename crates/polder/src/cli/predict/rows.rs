@@ -1,70 +1,16 @@
-//! `polder predict`.
+//! The rows that are to be answered.
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
-use polder::scoring::{PassSize, score, values};
-use polder::trainer::shots_of;
-use polder_tasks::{
-    DataFolder, Demonstrations, Drawn, Example, PromptTask, Row, Split, Task, predict, probabilities, typed_row,
-};
-use serde_json::{Value, json};
+use anyhow::{Result, ensure};
+use polder_tasks::{DataFolder, Drawn, PromptTask, Row, Split, typed_row};
+use serde_json::Value;
 
-use super::Ended;
-use super::args::PredictArgs;
-use super::eval::{encode, idx};
-use super::output::print;
-use super::subject::Subject;
-use super::transfer::Transfer;
-
-pub(super) fn run(arguments: &PredictArgs) -> Result<Ended> {
-    let subject = Subject::load(&arguments.model.model, &arguments.model.load, false)?;
-    let task = subject.task(arguments.task.as_deref())?;
-    let rows = rows(arguments, &task)?;
-    let shots = demonstrations(&subject, arguments.task.as_deref(), &task)?;
-    let mut examples: Vec<Example> = rows
-        .iter()
-        .map(|row| task.example(&row.row, row.number))
-        .collect::<Result<_, _>>()
-        .map_err(polder::Error::from)?;
-    examples.iter_mut().for_each(|example| shots.put_before(&task, example));
-    for example in &examples {
-        ensure!(
-            example.options.len() > 1,
-            "row `{}` of task `{}` has {} option(s), so there is nothing to choose among",
-            example.idx,
-            task.name(),
-            example.options.len()
-        );
-    }
-    let encoded = encode(&subject.encoder(&arguments.model.load)?, &examples, false)?;
-    let scores = score(&subject.model.engine(), &encoded, PassSize::default(), &mut |_| Ok(()))?;
-    for (((row, example), encoded), scores) in rows.iter().zip(&examples).zip(&encoded).zip(&scores) {
-        let values = values(task.normalize(), encoded, scores);
-        print(if arguments.json { line(&task, row, example, &values).to_string() } else { words(example, &values) })?;
-    }
-    Ok(Ended::Well)
-}
-
-/// The demonstrations that a run was trained behind; none for another model or task.
-fn demonstrations(subject: &Subject, named: Option<&str>, task: &PromptTask) -> Result<Demonstrations> {
-    let Some(run) = subject.own(named).filter(|run| run.task.shots > 0) else { return Ok(Demonstrations::default()) };
-    let because = || {
-        format!(
-            "the run was trained behind {} demonstrations (`task.shots`) from its training data, which can't be read\n\
-             hint: predict where `{}` is at hand",
-            run.task.shots,
-            run.task.data.as_deref().unwrap_or(Path::new("task.data")).display()
-        )
-    };
-    let data = run.task.data.as_deref().with_context(because)?;
-    let found = polder::hub::data(data, &mut |_| {}).with_context(because)?;
-    let folder = DataFolder::open(&found).map_err(polder::Error::from).with_context(because)?;
-    shots_of(run, &folder, task).with_context(because)
-}
+use super::super::args::PredictArgs;
+use super::super::transfer::Transfer;
 
 /// The rows of a file, or the one that was typed.
-fn rows(arguments: &PredictArgs, task: &PromptTask) -> Result<Vec<Drawn>> {
+pub(super) fn rows(arguments: &PredictArgs, task: &PromptTask) -> Result<Vec<Drawn>> {
     if let Some(path) = &arguments.data {
         let mut bar = Transfer::new(false);
         let found = polder::hub::data(path, &mut |p| bar.at(p))?;
@@ -129,30 +75,6 @@ fn fields(fields: &[String]) -> Result<Row> {
         ensure!(row.insert(column.to_owned(), value).is_none(), "the column `{column}` is given twice");
     }
     Ok(row)
-}
-
-fn line(task: &PromptTask, row: &Drawn, example: &Example, values: &[f64]) -> Value {
-    let best = predict(values);
-    json!({
-        "task": task.name(),
-        "idx": idx(row, example),
-        "prompt": example.prompt,
-        "options": example.options,
-        "scores": values,
-        "probabilities": probabilities(values),
-        "prediction": best,
-        "answer": example.option_name(best),
-    })
-}
-
-fn words(example: &Example, values: &[f64]) -> String {
-    let each: Vec<String> = probabilities(values)
-        .iter()
-        .enumerate()
-        .map(|(option, p)| format!("{} {:.1} %", example.option_name(option).unwrap_or_default(), 100.0 * p))
-        .collect();
-    let answer = example.option_name(predict(values)).unwrap_or_default();
-    format!("{}\t{answer}\t({})", example.idx, each.join(", "))
 }
 
 #[cfg(test)]
