@@ -3,6 +3,7 @@
 mod fixture;
 
 use std::fs;
+use std::path::Path;
 
 use fixture::{Place, fail, metrics, str, succeed, tables, text, weights};
 
@@ -148,6 +149,32 @@ fn a_damaged_checkpoint_is_not_resumed_from() {
         assert!(said.contains("passed over") && said.contains(told), "{said}");
         assert_eq!(weights(&whole.join("final")), weights(&run.join("final")));
     }
+}
+
+#[test]
+fn a_resume_makes_what_an_ended_run_has_lost() {
+    let place = Place::llama();
+    let config = place.config("lost.toml", "", &tables("f32", "1e-2"));
+    let run = train(&place, &config, "run", &["steps=10", "optimizer.momentum={lr=1e-2}"]);
+    let folders = ["best", "final"].map(|name| run.join(name));
+    let expected = folders.each_ref().map(|folder| weights(folder));
+    let log = fs::read(run.join("trajectory")).unwrap();
+    let cut = |folder: &Path| {
+        let file = folder.join("model.safetensors");
+        let bytes = fs::read(&file).unwrap();
+        fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    };
+    let gone = |folder: &Path| fs::remove_dir_all(folder).unwrap();
+    for (what, lose) in [("cut", &cut as &dyn Fn(&Path)), ("gone", &gone)] {
+        for lost in [&folders[..1], &folders[1..], &folders[..]] {
+            lost.iter().for_each(|folder| lose(folder));
+            let sets = ["--set", "steps=10", "--set", "optimizer.momentum={lr=1e-2}"];
+            succeed(&[&["train", str(&config), "--run", str(&run), "--resume"], &sets[..]].concat());
+            assert_eq!(expected, folders.each_ref().map(|folder| weights(folder)), "{what} {lost:?}");
+            assert!(folders[1].join("optimizer.state").exists(), "{what} {lost:?}");
+        }
+    }
+    assert_eq!(log, fs::read(run.join("trajectory")).unwrap(), "nothing was done twice");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use fixture::{Place, fail, metrics, str, succeed, tables, text, weights};
+use polder_optim::trajectory::Record;
 
 /// Methods as `--set` arguments, each with whether the optimiser has a state.
 const METHODS: &[(&[&str], bool)] = &[
@@ -189,6 +190,47 @@ fn a_measured_rate_is_measured_once() {
 }
 
 #[test]
+fn a_rate_that_is_measured_again_is_in_the_log_and_resumes_and_replays() {
+    let (place, config) = (Place::llama(), embedded());
+    let method = [
+        "optimizer.sgd.lr=auto",
+        "auto={ precision = 0.3, every = 3 }",
+        "eval.limit=8",
+        "task.dev=8",
+        "eval.every=4",
+        "save.every=2",
+    ];
+    let whole = place.path("whole");
+    let mut args = vec!["train", str(&config), "--run", str(&whole), "--set", "steps=8"];
+    method.iter().for_each(|set| args.extend(["--set", set]));
+    let said = text(&succeed(&args).stderr);
+    assert!(said.contains("After step 3 the learning rate is") && said.contains("After step 6 the"), "{said}");
+    let rates_of = |run: &Path| -> Vec<f64> { events(run, "step").iter().map(|m| m["lr"].as_f64().unwrap()).collect() };
+    let rates = rates_of(&whole);
+    let steady = |range: std::ops::Range<usize>| rates[range.clone()].iter().all(|lr| *lr == rates[range.start]);
+    assert!(steady(0..3) && steady(3..6) && steady(6..8) && rates[2] != rates[3] && rates[5] != rates[6], "{rates:?}");
+    let measured = |run: &Path| {
+        let log = polder_optim::trajectory::Trajectory::open(run.join("trajectory")).unwrap();
+        let rate = |record: &Record| matches!(record, Record::Note(note) if note["kind"] == "rate");
+        log.records().filter(|record| record.as_ref().is_ok_and(rate)).count()
+    };
+    assert_eq!(measured(&whole), 3);
+    // Stopped between two measurements, and where one is due: measured before the next step, and only once.
+    for stop in [3, 5] {
+        let name = format!("pieces-{stop}");
+        train(&place, &config, &name, stop, &method);
+        let pieces = train(&place, &config, &name, 8, &method);
+        assert_eq!(weights(&whole.join("final")), weights(&pieces.join("final")), "{stop}");
+        assert_eq!((&rates, 3), (&rates_of(&pieces), measured(&pieces)), "{stop}");
+    }
+    let out = place.path("replayed");
+    succeed(&["replay", str(&whole), "--out", str(&out)]);
+    assert_eq!(weights(&whole.join("final")), weights(&out));
+    let plan = ["plan", str(&config), "--set", "optimizer.sgd.lr=auto", "--set", "auto.every=3"];
+    assert!(text(&succeed(&plan).stdout).contains("after every 3 steps"));
+}
+
+#[test]
 fn a_rate_that_cannot_be_measured_is_refused() {
     let (place, config) = place();
     for refused in ["optimizer.adam.lr=auto", "estimator.one-sided.normalize=true"] {
@@ -242,6 +284,9 @@ fn a_trace_that_is_followed_changes_no_weight_and_goes_on_at_a_resume() {
         said.contains("the Hessian's trace is ") && said.contains("beyond which steps of this rate grow"),
         "{said}"
     );
+    // The report has the warning, and samples of the trace as a chart only.
+    let report = fs::read_to_string(near.join("report.html")).unwrap();
+    assert!(report.contains("beyond which steps of this rate grow") && !report.contains("&quot;base&quot;"));
     let run = place.path("refused");
     let one = ["train", str(&config), "--run", str(&run), "--set", "estimator.one-sided={}", "--set", method[1]];
     assert!(fail(&one).contains("`trace.every`"));
@@ -319,14 +364,115 @@ fn slices_and_eigenvalues_are_read_and_drawn() {
 }
 
 #[test]
+fn adams_edge_is_that_of_its_own_preconditioner() {
+    let (place, config) = (Place::llama(), embedded());
+    let sets =
+        ["eval.limit=8", "task.dev=8", "eval.every=30", "optimizer.adam={lr=1e-4}", "trainable=[\"*layer_norm*\"]"];
+    let run = train(&place, &config, "run", 30, &sets);
+    let last = run.join("final");
+    let args = ["sharpness", str(&run), "--rows", "8", "--probes", "8", "--quiet", "--eigenvalue"];
+    let at_last = [&args[..], &["--model", str(&last)]].concat();
+    let found: serde_json::Value =
+        serde_json::from_slice(&succeed(&[&at_last[..], &["--json"]].concat()).stdout).unwrap();
+    let number = |path: &str| found.pointer(path).and_then(serde_json::Value::as_f64).unwrap_or(f64::NAN);
+    let trace = number("/0/eigenvalue/preconditioned/trace/value");
+    let largest = number("/0/eigenvalue/preconditioned/largest/value");
+    assert!(trace > 0.0 && largest > 0.0 && trace != number("/0/eigenvalue/trace/value"), "{found}");
+    let commutator = number("/0/eigenvalue/preconditioned/commutator/value");
+    assert!(commutator > 0.0 && commutator < 2.0, "{commutator}");
+    // 2/lr, whatever β₁; stable below 2/(Tr + 2L/(1 + β₁)).
+    assert!((number("/0/stands/edge") * 1e-4 / 2.0 - 1.0).abs() < 1e-6, "{found}");
+    assert!((number("/0/stands/share") / (trace * 1e-4 / 2.0) - 1.0).abs() < 1e-6, "{found}");
+    let stable = 2.0 / (trace + 2.0 * largest.min(trace) / 1.9);
+    assert!(largest > trace || (number("/0/stands/stable") / stable - 1.0).abs() < 1e-6, "{found}");
+    let said = text(&succeed(&at_last).stdout);
+    assert!(["P⁻¹H ", "commutator ", "a trace of P⁻¹H of"].iter().all(|word| said.contains(word)), "{said}");
+    // The best weights have no P; and without gradients there is none.
+    let said = text(&succeed(&args).stdout);
+    assert!(said.contains("P is not saved beside these weights") && said.contains("final"), "{said}");
+    assert!(text(&succeed(&args[..args.len() - 1]).stdout).contains("--eigenvalue measures"));
+}
+
+#[test]
 fn theory_counts_steps() {
-    let args = ["theory", "--dimension", "100", "--l1", "1", "--l2", "1", "--l3", "1", "--epsilon", "0.1"];
+    let args = ["theory", "flat", "--dimension", "100", "--l1", "1", "--l2", "1", "--l3", "1", "--epsilon", "0.1"];
     let said = text(&succeed(&args).stdout);
     assert!(["smoothing", "steps", "<- binds"].iter().all(|word| said.contains(word)), "{said}");
-    let args =
-        ["theory", "--dimension", "10", "--l1", "1e300", "--l2", "1e300", "--l3", "1e300", "--epsilon", "1e-300"];
+    let args = [
+        "theory",
+        "flat",
+        "--dimension",
+        "10",
+        "--l1",
+        "1e300",
+        "--l2",
+        "1e300",
+        "--l3",
+        "1e300",
+        "--epsilon",
+        "1e-300",
+    ];
     let said = fail(&args);
     assert!(said.contains("too large or too small") && said.contains("hint: "), "{said}");
-    let refused = ["theory", "--dimension", "0", "--l1", "1", "--l2", "1", "--l3", "1", "--epsilon", "0.1"];
+    let refused = ["theory", "flat", "--dimension", "0", "--l1", "1", "--l2", "1", "--l3", "1", "--epsilon", "0.1"];
     assert!(fail(&refused).contains("`dimension`"));
+}
+
+#[test]
+fn theory_bounds_what_given_steps_reach() {
+    let constants = ["theory", "flat", "--dimension", "100", "--l1", "1", "--l2", "1", "--l3", "1"];
+    let with = |more: &[&'static str]| [&constants[..], more].concat();
+    let found: serde_json::Value =
+        serde_json::from_slice(&succeed(&with(&["--lambda", "0.01", "--steps", "1e9", "--json"])).stdout).unwrap();
+    // Theorem 1 by hand: 8(d+6)L₁/T, (L₃/6)λ⁴(d+4)², (L₂²/24L₁)λ⁴(d+6)³, (L₃²/1152L₁)λ⁶(d+10)⁴.
+    let terms =
+        [848.0 / 1e9, 1e-8 / 6.0 * 104f64.powi(2), 1e-8 / 24.0 * 106f64.powi(3), 1e-12 / 1152.0 * 110f64.powi(4)];
+    let bound = found["bound"].as_f64().unwrap();
+    assert!((bound / terms.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{found}");
+    assert!(text(&succeed(&with(&["--lambda", "0.01", "--steps", "1e9"])).stdout).contains("of the trace"));
+    assert!(fail(&with(&["--lambda", "1", "--steps", "10"])).contains("Lemma 2"));
+    assert!(fail(&with(&["--lambda", "0.01"])).contains("--steps"));
+    assert!(fail(&constants).contains("--epsilon"));
+    assert!(fail(&with(&["--lambda", "-1", "--steps", "10"])).contains("`lambda`"));
+}
+
+#[test]
+fn theory_finds_the_edge_of_a_spectrum_or_bounds_it() {
+    let json = |more: &[&str]| -> serde_json::Value {
+        serde_json::from_slice(&succeed(&[&["theory", "edge", "--json"], more].concat()).stdout).unwrap()
+    };
+    let near = |value: &serde_json::Value, expected: f64| {
+        assert!((value.as_f64().unwrap() / expected - 1.0).abs() < 1e-12, "{value} {expected}");
+    };
+    // One eigenvalue: ηλ/(2 − 2ηλ) = 1 at ηλ = 2/3; with n equal ones 2/((n + 2)λ); gradients lose it at 2/λ.
+    near(&json(&["--spectrum", "4"])["critical"], 2.0 / 12.0);
+    let five = json(&["--spectrum", "3,3,3,3,3,0"]);
+    near(&five["critical"], 2.0 / 21.0);
+    near(&five["first_order"], 2.0 / 3.0);
+    near(&json(&["--trace", "30"])["stable"], 2.0 / 90.0);
+    let bounds = json(&["--trace", "30", "--largest", "2", "--momentum", "0.9"]);
+    near(&bounds["unstable"], 0.2 / 30.0);
+    near(&bounds["stable"], 0.2 / (30.0 + 4.0 / 1.9));
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("spectrum.txt");
+    fs::write(&file, "3, 3\n3 3\n3\n").unwrap();
+    let args = ["--spectrum-file", file.to_str().unwrap()];
+    assert_eq!(json(&args)["critical"], json(&["--spectrum", "3,3,3,3,3"])["critical"]);
+    fs::write(&file, "3\nthree\n").unwrap();
+    assert!(fail(&[&["theory", "edge"], &args[..]].concat()).contains("line 2 of"));
+    let said = |more: &[&str]| text(&succeed(&[&["theory", "edge"], more].concat()).stdout).to_string();
+    assert!(said(&["--spectrum", "3,1", "--lr", "0.1"]).contains("is stable"));
+    assert!(said(&["--spectrum", "3,1", "--lr", "1"]).contains("is not stable"));
+    assert!(said(&["--trace", "1", "--lr", "1"]).contains("the spectrum decides"));
+    for (more, says) in [
+        (&["--spectrum", "1,-2"][..], "eigenvalue 1 of the spectrum is -2"),
+        (&["--trace", "0"], "`trace`"),
+        (&["--trace", "1", "--directions", "0"], "`queries`"),
+        (&["--spectrum", "1", "--momentum", "1"], "`beta`"),
+        (&["--spectrum", "1", "--lr", "0"], "--lr 0"),
+        (&[], "--spectrum"),
+    ] {
+        let why = fail(&[&["theory", "edge"], more].concat());
+        assert!(why.contains(says), "{why}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Adam.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use polder_perturb::update::{self, Precision, State};
 use polder_perturb::{ParamSet, Seed};
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,9 @@ use crate::error::Result;
 use crate::estimator::{Estimate, setting};
 
 /// The names of the numbers that are kept for a weight.
-const SLOTS: &[&str] = &["m", "v"];
+const SLOTS: &[&str] = &["m", SQUARE];
+/// The slot of the mean square.
+const SQUARE: &str = "v";
 /// The name of the number of steps.
 const STEPS: &str = "adam.steps";
 
@@ -66,6 +68,36 @@ impl Adam {
         checked_beta("beta2", self.beta2)?;
         let eps = self.eps as f32;
         if eps.is_normal() && eps > 0.0 { Ok(self) } else { Err(setting("eps", self.eps, "above 1e-37, and finite")) }
+    }
+
+    /// The diagonal of P, folded so that a step without decay is `θ ← θ − lr·P⁻¹m`: `(1 − β₁ᵗ)(√(v/(1 − β₂ᵗ)) + ε)`.
+    ///
+    /// Of the trained parameters of these names, one after another, from a state as [`Optimizer::state`] gives it. `None`
+    /// where the state lacks one of them, and before the first step. Source: Song et al., arXiv 2604.14669, section 2.
+    ///
+    /// # Errors
+    /// A tensor of another type than a state's.
+    pub fn preconditioner<'n>(
+        &self,
+        state: &[(String, Tensor)],
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> Result<Option<Vec<f64>>> {
+        let find = |name: &str| state.iter().find(|(found, _)| found == name).map(|(_, tensor)| tensor);
+        let plain = |tensor: &Tensor| tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>();
+        let Some(steps) = find(STEPS) else { return Ok(None) };
+        let steps = plain(steps).map_err(polder_perturb::Error::from)?.first().copied().unwrap_or_default();
+        if steps == 0.0 {
+            return Ok(None);
+        }
+        // As the steps have them: β is used as the nearest f32.
+        let [mean, square] = [self.beta1, self.beta2].map(|beta| 1.0 - f64::from(beta as f32).powf(steps));
+        let mut all = Vec::new();
+        for name in names {
+            let Some(v) = find(&format!("{name}.{SQUARE}")) else { return Ok(None) };
+            let v = plain(v).map_err(polder_perturb::Error::from)?;
+            all.extend(v.into_iter().map(|v| mean * ((v / square).sqrt() + self.eps)));
+        }
+        Ok(Some(all))
     }
 }
 

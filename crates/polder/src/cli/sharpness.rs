@@ -8,11 +8,13 @@ use polder::figure::Figure;
 use polder::model::{Model, find};
 use polder::plan::Plan;
 use polder::sharpness::{
-    Eigenvalue, Request, Sharpness, SliceRequest, between, edge, eigenvalue, measure, scheme_of, slices,
+    Eigenvalue, Preconditioned, Request, Sharpness, SliceRequest, adam_scheme, between, edge, eigenvalue, measure,
+    preconditioner, scheme_of, slices,
 };
 use polder::trainer::set_threads;
 use polder_optim::trajectory::Trajectory;
 use polder_sharpness::Measured;
+use polder_sharpness::curvature::{ByGradients, TopEigenvalue};
 use polder_sharpness::stability::step_bounds;
 use serde_json::json;
 
@@ -66,33 +68,27 @@ pub(super) fn run(arguments: &SharpnessArgs) -> Result<Ended> {
     let mut all = Vec::new();
     for part in &parts {
         tell(arguments.quiet, format!("measuring along `{}`", part.join("`, `")));
-        let found = measure(&mut model, part, &plan.data, &request)?;
+        let measured = measure(&mut model, part, &plan.data, &request)?;
         let spectrum = match arguments.eigenvalue {
-            true => Some(eigenvalue(&mut model, part, &plan.data, &request)?),
+            true => {
+                let p = preconditioner_of(&plan.config, &mut model, part, &found.path)?;
+                Some(eigenvalue(&mut model, part, &plan.data, &request, p.as_deref())?)
+            }
             false => None,
         };
-        let largest = spectrum.as_ref().map(|spectrum| spectrum.largest.value);
-        let stands = lr.and_then(|lr| stand(&plan.config, &found, largest, lr));
+        let stands = lr.and_then(|lr| stand(&plan.config, &measured, spectrum.as_ref(), lr));
         if arguments.json {
-            all.push(json!({ "sharpness": found, "eigenvalue": spectrum, "lr": lr, "stands": stands.as_ref().map(|s| s.json()) }));
+            all.push(json!({ "sharpness": measured, "eigenvalue": spectrum, "lr": lr, "stands": stands.as_ref().map(|s| s.json()) }));
         } else {
-            print(text(&found))?;
-            if let Some(Eigenvalue { largest, trace }) = spectrum {
-                print(format!(
-                    "largest    eigenvalue {:.4e} (residual {:.1e}); trace {:.4e} ± {:.1e}; by {} gradients",
-                    largest.value,
-                    largest.residual,
-                    trace.value,
-                    trace.standard_error,
-                    largest.gradients + trace.gradients
-                ))?;
+            print(text(&measured))?;
+            if let Some(spectrum) = &spectrum {
+                print(spectrum_text(spectrum))?;
             }
             match stands {
                 Some(stands) => print(stands.text())?,
-                None if lr.is_some() && scheme_of(&plan.config, found.elements as usize).is_none() => print(format!(
-                    "edge       none is known for steps of `{}` with `{}`: the trace does not decide it",
-                    plan.config.optimizer.name, plan.config.estimator.name
-                ))?,
+                None if lr.is_some() && scheme_of(&plan.config, measured.elements as usize).is_none() => {
+                    print(no_edge(&plan.config, arguments.eigenvalue))?;
+                }
                 None => {}
             }
         }
@@ -186,6 +182,8 @@ fn text(found: &Sharpness) -> String {
 /// Where a rate stands against its edge.
 struct Stand {
     lr: f64,
+    /// What the trace is that of, where it is not the Hessian.
+    of: &'static str,
     edge: f64,
     share: f64,
     stable: f64,
@@ -194,19 +192,75 @@ struct Stand {
     largest: Option<f64>,
 }
 
-/// Where a rate stands; nothing where the trace does not decide it, or is not positive.
-fn stand(config: &Config, found: &Sharpness, largest: Option<f64>, lr: f64) -> Option<Stand> {
-    let scheme = scheme_of(config, found.elements as usize)?;
-    let trace = found.trace.value;
+/// Where a rate stands; nothing where what was measured does not decide it, or is not positive.
+fn stand(config: &Config, found: &Sharpness, spectrum: Option<&Eigenvalue>, lr: f64) -> Option<Stand> {
+    let preconditioned = spectrum.and_then(|spectrum| spectrum.preconditioned.as_ref());
+    let (scheme, trace, largest) = match preconditioned {
+        Some(of) => (adam_scheme(config, found.elements as usize)?, of.trace.value, Some(of.largest.value)),
+        None => {
+            let scheme = scheme_of(config, found.elements as usize)?;
+            (scheme, found.trace.value, spectrum.map(|spectrum| spectrum.largest.value))
+        }
+    };
     let largest = largest.filter(|largest| (0.0..=trace).contains(largest));
     let bounds = step_bounds(trace, largest.unwrap_or(trace), &scheme).ok()?;
     let edge = edge(&scheme, lr)?;
-    Some(Stand { lr, edge, share: trace / edge, stable: bounds.lower, unstable: bounds.upper, largest })
+    let of = if preconditioned.is_some() { " of P⁻¹H" } else { "" };
+    Some(Stand { lr, of, edge, share: trace / edge, stable: bounds.lower, unstable: bounds.upper, largest })
+}
+
+/// Adam's preconditioner beside the weights that are looked at, where the steps are Adam's and it was saved.
+fn preconditioner_of(
+    config: &Config,
+    model: &mut Model,
+    weights: &[String],
+    folder: &Path,
+) -> Result<Option<Vec<f64>>> {
+    if config.optimizer.name != "adam" {
+        return Ok(None);
+    }
+    Ok(preconditioner(model, weights, folder, &serde_json::Value::Object(config.optimizer.settings.clone()))?)
+}
+
+/// Eigenvalue and trace by gradients, of the Hessian and of `P⁻¹H`.
+fn spectrum_text(spectrum: &Eigenvalue) -> String {
+    let line = |largest: &TopEigenvalue, trace: &ByGradients| {
+        format!(
+            "eigenvalue {:.4e} (residual {:.1e}); trace {:.4e} ± {:.1e}; by {} gradients",
+            largest.value,
+            largest.residual,
+            trace.value,
+            trace.standard_error,
+            largest.gradients + trace.gradients
+        )
+    };
+    let mut lines = vec![format!("largest    {}", line(&spectrum.largest, &spectrum.trace))];
+    if let Some(Preconditioned { largest, trace, commutator }) = &spectrum.preconditioned {
+        lines.push(format!("P⁻¹H       {}", line(largest, trace)));
+        lines.push(format!(
+            "commutator {:.3} ± {:.1e}, ‖PH − HP‖ over ‖PH‖: where it is 0 the edge is exact",
+            commutator.value, commutator.standard_error
+        ));
+    }
+    lines.join("\n")
+}
+
+/// Why a run has no edge.
+fn no_edge(config: &Config, by_gradients: bool) -> String {
+    let (optimizer, estimator) = (&config.optimizer.name, &config.estimator.name);
+    let why = match (optimizer.as_str(), by_gradients) {
+        ("adam", false) => "the spectrum of P⁻¹H decides it; --eigenvalue measures that of a small model",
+        ("adam", true) => {
+            "the spectrum of P⁻¹H decides it, and P is not saved beside these weights: try --model RUN/final"
+        }
+        _ => "the trace does not decide it",
+    };
+    format!("edge       none is known for steps of `{optimizer}` with `{estimator}`: {why}")
 }
 
 impl Stand {
     fn text(&self) -> String {
-        let Self { lr, edge, share, stable, unstable, largest } = self;
+        let Self { lr, of, edge, share, stable, unstable, largest } = self;
         let known = largest.map_or("whatever the largest eigenvalue is".to_owned(), |largest| {
             format!("with a largest eigenvalue of {largest:.3e}")
         });
@@ -216,14 +270,14 @@ impl Stand {
             _ => "inside",
         };
         format!(
-            "edge       at the learning rate {lr:.3e} steps grow beyond a trace of {edge:.3e}; the trace is {:.1} % of that, \
+            "edge       at the learning rate {lr:.3e} steps grow beyond a trace{of} of {edge:.3e}; the trace is {:.1} % of that, \
              {verdict}\n           rates up to {stable:.3e} are stable {known}, beyond {unstable:.3e} none is",
             100.0 * share
         )
     }
 
     fn json(&self) -> serde_json::Value {
-        let Self { lr, edge, share, stable, unstable, largest } = self;
+        let Self { lr, edge, share, stable, unstable, largest, .. } = self;
         json!({ "lr": lr, "edge": edge, "share": share, "stable": stable, "unstable": unstable, "largest": largest })
     }
 }

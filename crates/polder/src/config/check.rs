@@ -252,10 +252,12 @@ fn auto(s: &Source, lr: Rate) -> Result<Option<Auto>> {
     let share = s.number("auto.share", "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?;
     let probes = s.count("auto.probes", 2, MOST_PROBES)?;
     let precision = s.number("auto.precision", "above 0, at most 1", |x| x > 0.0 && x <= 1.0)?;
+    let every = s.integer("auto.every", 0, MOST_STEPS)?.filter(|every| *every > 0);
     Ok((lr == Rate::Auto).then(|| Auto {
         share: share.unwrap_or(Auto::DEFAULT.share),
         probes: probes.unwrap_or(Auto::DEFAULT.probes),
         precision: precision.unwrap_or(Auto::DEFAULT.precision),
+        every,
     }))
 }
 

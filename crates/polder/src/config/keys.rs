@@ -115,6 +115,7 @@ const LATER: &[Key] = &[
         "with lr = \"auto\": directions to measure the trace along, up to four times as many while it is not clear of zero (64)",
     ),
     key("auto.precision", Kind::Value, "with lr = \"auto\": relative standard error that suffices (0.1)"),
+    key("auto.every", Kind::Value, "with lr = \"auto\": steps after which it is measured again; 0: never (0)"),
     key(
         "trace.every",
         Kind::Value,

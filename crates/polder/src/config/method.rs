@@ -148,6 +148,9 @@ pub struct Auto {
     pub probes: usize,
     /// The relative standard error at which measuring ends.
     pub precision: f64,
+    /// Every so many steps it is measured again; absent: when the run begins only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<u64>,
 }
 
 impl Auto {
@@ -155,7 +158,17 @@ impl Auto {
     ///
     /// The bound is that of a full batch. The noise of minibatches moves weights in all directions, also where the loss is
     /// flat, and asks for far less: CONFIG.md has the measurements.
-    pub const DEFAULT: Self = Self { share: 0.05, probes: 64, precision: 0.1 };
+    pub const DEFAULT: Self = Self { share: 0.05, probes: 64, precision: 0.1, every: None };
+
+    /// Whether the rate is measured again before a step, counted from 0.
+    pub fn again_at(&self, step: u64) -> bool {
+        step > 0 && self.every.is_some_and(|every| step.is_multiple_of(every))
+    }
+
+    /// How often the rate is measured in a run of so many steps.
+    pub fn times(&self, steps: u64) -> u64 {
+        1 + self.every.map_or(0, |every| steps.saturating_sub(1) / every)
+    }
 }
 
 /// The trace of the Hessian, followed along a run.

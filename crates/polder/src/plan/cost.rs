@@ -139,7 +139,7 @@ pub(super) fn of(
 fn forwards(config: &Config, method: MethodCost, data: &TaskData) -> Forwards {
     let step = method.forwards;
     let samples = config.trace.as_ref().map_or(0, |trace| samples_of(config.steps, trace.every));
-    let rate = config.auto.as_ref().map_or(0, |auto| 3 * auto.probes as u64);
+    let rate = config.auto.as_ref().map_or(0, |auto| 3 * auto.probes as u64 * auto.times(config.steps));
     let training = config.steps.saturating_mul(step).saturating_add(samples).saturating_add(rate);
     let every = config.eval.every.max(1);
     let after = config.steps / every + u64::from(!config.steps.is_multiple_of(every));

@@ -63,10 +63,11 @@ impl Plan {
         let optimizer = &config.optimizer;
         writeln!(f, "           {}: lr {lr} ({schedule}), {}", optimizer.name, settings(&optimizer.settings))?;
         if let Some(auto) = &config.auto {
+            let again = auto.every.map_or(String::new(), |every| format!(" and after every {every} steps"));
             writeln!(
                 f,
                 "           the rate is {} of the stable bound from the Hessian's trace, measured along {} directions ({} \
-                 forward passes) when the run begins, up to {} while it is not clear of zero",
+                 forward passes) when the run begins{again}, up to {} while it is not clear of zero",
                 auto.share,
                 auto.probes,
                 3 * auto.probes,

@@ -110,8 +110,7 @@ impl Run {
         self.base = Some(log.header().base.to_string());
         self.end = log.end().map(|end| end.weights.to_string());
         let notes = log.records().filter_map(|record| match record {
-            Ok(Record::Note(Value::String(text))) => Some(text),
-            Ok(Record::Note(note)) => Some(note.to_string()),
+            Ok(Record::Note(note)) => told(&note),
             _ => None,
         });
         self.notes.extend(notes);
@@ -185,4 +184,13 @@ fn one_step(line: &Value) -> Step {
 /// A number; NaN where there is none.
 fn number(value: Option<&Value>) -> f64 {
     value.and_then(Value::as_f64).unwrap_or(f64::NAN)
+}
+
+/// A note of the log in words; samples of the trace are numbers of a chart, and no notes.
+fn told(note: &Value) -> Option<String> {
+    if note.get("kind").and_then(Value::as_str) == Some("trace") {
+        return None;
+    }
+    let words = note.as_str().or_else(|| note.get("text")?.as_str()).or_else(|| note.get("changed")?.as_str());
+    Some(words.map_or_else(|| note.to_string(), str::to_owned))
 }

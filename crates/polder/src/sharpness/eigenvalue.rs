@@ -1,17 +1,21 @@
 //! The largest eigenvalue of a small model's Hessian, from gradients.
 
+use std::path::Path;
+
 use candle_core::{D, DType, Device, Tensor, Var};
-use polder_optim::Batch;
+use polder_optim::{Adam, Batch};
 use polder_perturb::{Param, ParamSet, PlainReader, Points, Seed};
 use polder_sharpness::ProbeSeeds;
-use polder_sharpness::curvature::{ByGradients, GradientHessian, GradientTrace, Lanczos, TopEigenvalue};
+use polder_sharpness::curvature::{ByGradients, Commutator, GradientHessian, GradientTrace, Lanczos, TopEigenvalue};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{Request, loss_of};
 use crate::device::{DeviceError, Kind};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::packing::Packed;
+use crate::run::State;
 use crate::trainer::{TaskData, set_trainable};
 
 /// The most weights of which Lanczos' vectors, one an iteration, are held in memory.
@@ -24,15 +28,56 @@ pub struct Eigenvalue {
     pub largest: TopEigenvalue,
     /// The trace by Hutchinson's estimator, in the same unit.
     pub trace: ByGradients,
+    /// The same of `P⁻¹H`, where Adam's preconditioner was given.
+    pub preconditioned: Option<Preconditioned>,
+}
+
+/// What decides Adam's stability: the spectrum of `P⁻¹H` at the present preconditioner P.
+///
+/// Source: Song et al., "Zeroth-Order Optimization at the Edge of Stability", arXiv 2604.14669, Theorem 3.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Preconditioned {
+    /// Its largest eigenvalue, in 1 per unit of learning rate.
+    pub largest: TopEigenvalue,
+    /// Its trace by Hutchinson's estimator, in the same unit.
+    pub trace: ByGradients,
+    /// `‖PH − HP‖_F/‖PH‖_F`, without unit: the theory is exact where it is 0.
+    pub commutator: ByGradients,
+}
+
+/// Adam's preconditioner beside saved weights, for those of their trained weights whose names fit; `None` where none was saved.
+///
+/// Source: arXiv 2604.14669, section 2; see [`Adam::preconditioner`].
+///
+/// # Errors
+/// A state that can't be read or is not the one that was saved; settings that are not Adam's.
+pub fn preconditioner(model: &mut Model, weights: &[String], folder: &Path, adam: &Value) -> Result<Option<Vec<f64>>> {
+    let Some(state) = State::read(folder) else { return Ok(None) };
+    let tensors = state.optimizer(folder)?;
+    let settings = |error: serde_json::Error| polder_optim::Error::Settings {
+        what: "optimiser",
+        name: "adam".to_owned(),
+        why: error.to_string(),
+    };
+    let adam: Adam = serde_json::from_value(adam.clone()).map_err(settings)?;
+    set_trainable(model, weights)?;
+    let names = model.loaded.params.iter().filter(|param| param.trainable).map(|param| param.name.as_str());
+    Ok(adam.checked()?.preconditioner(&tensors, names)?)
 }
 
 /// The largest eigenvalue and the trace of the Hessian of the training rows' loss, in f64, by candle's autograd.
 ///
-/// Gradients take the memory of training by back-propagation, so this is for models of at most two million weights.
+/// With the diagonal of Adam's P, as many numbers as those weights, also of `P⁻¹H`. Gradients take the memory of training by back-propagation, so this is for models of at most two million weights.
 ///
 /// # Errors
 /// More weights; weights on a GPU; no weight of such a name; a gradient that can't be computed.
-pub fn eigenvalue(model: &mut Model, weights: &[String], data: &TaskData, request: &Request) -> Result<Eigenvalue> {
+pub fn eigenvalue(
+    model: &mut Model,
+    weights: &[String],
+    data: &TaskData,
+    request: &Request,
+    preconditioner: Option<&[f64]>,
+) -> Result<Eigenvalue> {
     let kind = Kind::of(&model.loaded.params.device());
     if kind != Kind::Cpu {
         return Err(DeviceError::CpuOnly { what: "the largest eigenvalue", kind }.into());
@@ -47,9 +92,17 @@ pub fn eigenvalue(model: &mut Model, weights: &[String], data: &TaskData, reques
     let gradient = |x: &[f64]| loss.gradient(x);
     let seeds = ProbeSeeds::new(Seed(request.seed), 0);
     let mut hessian = GradientHessian::new(&gradient, &point)?;
-    let largest = Lanczos { iterations: 40, tolerance: 1e-3 }.run(&mut hessian, seeds)?;
-    let trace = GradientTrace { probes: request.probes, ..GradientTrace::default() }.run(&mut hessian, seeds)?;
-    Ok(Eigenvalue { largest, trace })
+    let lanczos = Lanczos { iterations: 40, tolerance: 1e-3 };
+    let hutchinson = GradientTrace { probes: request.probes, ..GradientTrace::default() };
+    let largest = lanczos.run(&mut hessian, seeds)?;
+    let trace = hutchinson.run(&mut hessian, seeds)?;
+    let preconditioned = preconditioner.map(|p| -> Result<Preconditioned> {
+        let commutator = Commutator { probes: request.probes }.run(&mut hessian, p, seeds)?;
+        let mut hessian = GradientHessian::new(&gradient, &point)?.preconditioned(p)?;
+        let largest = lanczos.run(&mut hessian, seeds)?;
+        Ok(Preconditioned { largest, trace: hutchinson.run(&mut hessian, seeds)?, commutator })
+    });
+    Ok(Eigenvalue { largest, trace, preconditioned: preconditioned.transpose()? })
 }
 
 /// A task's loss on some training rows, with its gradient.

@@ -11,7 +11,7 @@ use polder_sharpness::{Measured, Precision, ProbeSeeds};
 use serde::Serialize;
 use serde_json::Value;
 
-pub use eigenvalue::{Eigenvalue, eigenvalue};
+pub use eigenvalue::{Eigenvalue, Preconditioned, eigenvalue, preconditioner};
 pub use slice::{Path, SliceRequest, Slices, between, slices};
 
 use crate::batching::{BatchSize, Batching};
@@ -132,15 +132,25 @@ fn gradient_of(around: &Neighbourhood) -> Measured {
 
 /// What decides the stability of a configuration's method beside the Hessian; `None` where the trace does not decide it.
 ///
-/// Adam's limit is that of `P⁻¹H` at a preconditioner that is not known beforehand; the length of sign and normalised steps
-/// does not depend on the loss at all. A tilt is taken as its limit t → 0.
+/// Adam's limit is that of `P⁻¹H` at a preconditioner that is not known beforehand ([`adam_scheme`]); the length of sign and
+/// normalised steps does not depend on the loss at all. A tilt is taken as its limit t → 0.
 pub fn scheme_of(config: &Config, elements: usize) -> Option<Scheme> {
-    let number = |settings: &serde_json::Map<String, Value>, key: &str| settings.get(key).and_then(Value::as_f64);
     let method = match config.optimizer.name.as_str() {
         "sgd" => Method::Sgd,
         "momentum" => Method::Polyak { beta: number(&config.optimizer.settings, "beta")? },
         _ => return None,
     };
+    scheme_with(config, method, elements)
+}
+
+/// What decides the stability of Adam's steps beside `P⁻¹H`; `None` for other methods.
+pub fn adam_scheme(config: &Config, elements: usize) -> Option<Scheme> {
+    let beta1 = number(&config.optimizer.settings, "beta1").filter(|_| config.optimizer.name == "adam")?;
+    scheme_with(config, Method::FrozenAdam { beta1 }, elements)
+}
+
+/// The scheme of a method with a configuration's estimator.
+fn scheme_with(config: &Config, method: Method, elements: usize) -> Option<Scheme> {
     let estimator = &config.estimator.settings;
     if estimator.get("normalize").and_then(Value::as_bool) == Some(true) {
         return None;
@@ -151,6 +161,10 @@ pub fn scheme_of(config: &Config, elements: usize) -> Option<Scheme> {
     };
     let queries = number(estimator, "directions")? as u32;
     Some(Scheme { method, queries, directions })
+}
+
+fn number(settings: &serde_json::Map<String, Value>, key: &str) -> Option<f64> {
+    settings.get(key).and_then(Value::as_f64)
 }
 
 /// The scheme of a configuration whose learning rate can be measured.
@@ -183,30 +197,23 @@ pub struct Found {
     pub advice: StepAdvice,
 }
 
-/// The learning rate that a share of the stable bound allows, the trace measured over minibatches of the run itself.
+/// The trace that a learning rate is to be found from, measured over minibatches of the run itself from step `from` on.
 ///
 /// Each direction is read on a minibatch of its own, at θ and θ ± δu with δ the estimator's ε: three forward passes. So the
 /// standard error counts the spread of minibatches.
 ///
 /// # Errors
-/// A method whose stability the trace does not decide; a trace that is not clearly positive; a loss that is not finite.
-pub fn advised_rate(
-    config: &Config,
-    elements: usize,
-    objective: &mut dyn Objective,
-    heard: &mut dyn FnMut(u64),
-) -> Result<Found> {
+/// A loss that is not finite.
+pub fn trace_for_rate(config: &Config, from: u64, objective: &mut dyn Objective) -> Result<Measured> {
     let auto = config.auto.clone().unwrap_or(config::Auto::DEFAULT);
-    let scheme = measurable(config, elements)?;
     let eps = config.estimator.settings.get("eps").and_then(Value::as_f64).unwrap_or(1e-3);
     // So long a memory that all samples weigh the same.
     let mut running = RunningTrace::new(1e15)?;
-    for number in 0..LONGER * auto.probes as u64 {
+    for number in from..from + LONGER * auto.probes as u64 {
         let seed = ProbeSeeds::new(Seed(config.seed), number).seed(polder_sharpness::Purpose::Trace, 0);
         let points = [Shift::none(), Shift::along(seed, eps), Shift::along(seed, -eps)];
         let means = objective.losses(Batch(number), &points).map_err(polder_optim::Error::from)?.means();
         running.feed(means[0], &means[1..], eps)?;
-        heard(number + 1);
         if let Some(trace) = running.measured() {
             let precise =
                 trace.samples >= Precision::LEAST_SAMPLES && trace.standard_error <= auto.precision * trace.value;
@@ -218,6 +225,16 @@ pub fn advised_rate(
     let mut trace =
         running.measured().unwrap_or(Measured { value: f64::NAN, standard_error: f64::NAN, samples: 0, forwards: 0 });
     trace.forwards = 3 * trace.samples;
+    Ok(trace)
+}
+
+/// The learning rate that a share of the stable bound allows at a trace.
+///
+/// # Errors
+/// A method whose stability the trace does not decide; a trace that is not clearly positive.
+pub fn advised_rate(config: &Config, elements: usize, trace: Measured) -> Result<Found> {
+    let share = config.auto.as_ref().map_or(config::Auto::DEFAULT.share, |auto| auto.share);
+    let scheme = measurable(config, elements)?;
     let curvature = Curvature { trace: trace.value, standard_error: trace.standard_error, largest: None };
-    Ok(Found { advice: advise(&curvature, &scheme, auto.share)?, trace })
+    Ok(Found { advice: advise(&curvature, &scheme, share)?, trace })
 }

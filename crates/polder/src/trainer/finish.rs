@@ -1,5 +1,7 @@
 //! The end of a run: the last weights, the score of the best ones, the log's last record.
 
+use std::path::PathBuf;
+
 use polder_optim::Optimizer;
 use polder_optim::trajectory::{Digest, End, Record, Replay, Trajectory, Writer};
 
@@ -23,13 +25,16 @@ pub(super) struct Ending<'a> {
     /// The optimiser with its state after the last step.
     pub(super) optimizer: Box<dyn Optimizer>,
     pub(super) history: &'a mut History,
+    /// The folder that this process began with: what is in there was read and is whole.
+    pub(super) folder: Option<PathBuf>,
     pub(super) stop: &'a Stop,
     pub(super) watch: &'a mut dyn Observer,
 }
 
 impl Ending<'_> {
     /// Saves the last weights, scores the best ones (lowest dev loss; the last where there are no dev rows) on the
-    /// evaluation rows, and closes the log. What an earlier process did of it is not done again.
+    /// evaluation rows, and closes the log. What an earlier process did of it is not done again, but for weights that are gone
+    /// or damaged since.
     ///
     /// # Errors
     /// Weights that can't be saved or loaded; a failing evaluation; a log that can't be written.
@@ -38,13 +43,21 @@ impl Ending<'_> {
         let present = state(&last.loaded, steps, self.log)?;
         let weights = Digest(last.loaded.params.digest()?);
         let path = self.run.last();
-        if State::read(&path).is_none_or(|there| (there.step, &there.weights) != (steps, &present.weights)) {
+        let is_there = |there: State| (there.step, &there.weights) == (steps, &present.weights);
+        if self.folder.as_ref() != Some(&path) || !State::read(&path).is_some_and(is_there) {
             self.log.sync()?;
             present.save(&path, &last.loaded, &self.optimizer.state(&last.loaded.params)?)?;
             self.watch.event(&Event::Saved { step: steps, what: FINAL.to_owned(), path });
         }
-        if !self.history.has_final(steps) && !self.data.eval.is_empty() {
-            let choice = Choice::of(self.config)?;
+        let choice = Choice::of(self.config)?;
+        let scored = self.history.has_final(steps) || self.data.eval.is_empty();
+        if let Some(best) = choice.best(self.history).map(|record| record.step)
+            && scored
+            && !self.history.moved
+        {
+            drop(last);
+            self.load_best(best)?;
+        } else if !scored {
             if let Some(text) = choice.in_vain(self.history) {
                 self.watch.event(&Event::Note { text });
             }

@@ -100,19 +100,18 @@ fn run_of(plan: &Plan, run: &RunFolder, options: &TrainOptions, watch: &mut dyn 
         changed = other_passes(&old, &new);
     }
     let mut start = start::load_latest(config, run, log.as_ref(), watch)?;
-    let (lr, found) = rate::of(plan, log.as_ref().map(Trajectory::header), &start.model, &options.stop, watch)?;
+    let (lr, rate) = rate::of(plan, log.as_ref().map(Trajectory::header), &start.model, &options.stop, watch)?;
     let mut method = Method::of(config, lr)?;
     let Opened { mut log, mut history, trace } = open_log(plan, run, options, &mut start, &mut method, log)?;
     if let Some(text) = &changed {
         watch.event(&Event::Note { text: format!("{text}: on a GPU the last bits of losses depend on it.") });
     }
-    let rate = found.map(|found| json!({ "kind": "rate", "found": found }));
-    let passes = changed.map(|text| json!({ "kind": "passes", "changed": text }));
-    for note in [rate, passes].into_iter().flatten().map(Record::Note) {
+    let passes = changed.map(|text| Record::Note(json!({ "kind": "passes", "changed": text })));
+    for note in [rate, passes].into_iter().flatten() {
         log.append(&note)?;
         history.add(note);
     }
-    let (model, from) = (start.model, start.from);
+    let (model, from, folder) = (start.model, start.from, start.folder);
     let mut metrics = MetricsLog::append_to(&run.metrics())?;
     let mut watch = Pair(&mut metrics, watch);
     watch.event(&Event::Started { done: history.done, total: config.steps, run: run.path().to_owned() });
@@ -125,7 +124,8 @@ fn run_of(plan: &Plan, run: &RunFolder, options: &TrainOptions, watch: &mut dyn 
         let objective =
             objective(config, &options.stop, &engine, model.loaded.tokenizer.as_ref(), data, method.mode.law);
         let (seed, params) = (Seed(config.seed), &model.loaded.params);
-        let mut stepper = Stepper { seed, total: config.steps, method, objective, params, trace };
+        let height = history.rate.map_or(lr, |(_, lr)| lr);
+        let mut stepper = Stepper { seed, total: config.steps, method, height, objective, params, trace };
         let saved = (from > 0 && from == history.done).then_some(from);
         let (loaded, engine, scoring, log) = (&model.loaded, &engine, &scoring, &mut log);
         let (history, stop, watch) = (&mut history, &options.stop, &mut watch as &mut dyn Observer);
@@ -136,7 +136,7 @@ fn run_of(plan: &Plan, run: &RunFolder, options: &TrainOptions, watch: &mut dyn 
         Some(reason) => Some(reason),
         None => {
             let (log, history, stop) = (&mut log, &mut history, &options.stop);
-            let mut ending = Ending { config, run, data, log, optimizer, history, stop, watch: &mut watch };
+            let mut ending = Ending { config, run, data, log, optimizer, history, folder, stop, watch: &mut watch };
             match ending.finish(model) {
                 Err(error) if error.is_stop() => Some(options.stop.now().unwrap_or(Stopped::Asked)),
                 ended => ended.map(|()| None)?,

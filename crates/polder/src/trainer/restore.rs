@@ -49,10 +49,12 @@ pub(super) fn restore_metrics(
             _ => {}
         }
         let so_far = if let Record::Step(step) = &record { forwards(&history, step) } else { 0 };
-        if let Some(event) = trace.as_mut().map(|t| t.hear(&record, so_far)).transpose()?.flatten()
-            && history.done > written.traces
-        {
-            metrics.line(&serde_json::to_value(event).unwrap_or_default())?;
+        if let Some(event) = trace.as_mut().map(|t| t.hear(&record, so_far)).transpose()?.flatten() {
+            // What it warned of is in the log; here it learns where it stands.
+            let _ = trace.as_mut().map(|t| t.warning(&event));
+            if history.done > written.traces {
+                metrics.line(&serde_json::to_value(event).unwrap_or_default())?;
+            }
         }
         history.add(record);
     }

@@ -3,10 +3,12 @@
 use std::time::Instant;
 
 use polder_models::Loaded;
-use polder_optim::trajectory::{Evaluation, Writer};
+use polder_optim::trajectory::{Evaluation, Record, Writer};
 use polder_tasks::EncodedExample;
+use serde_json::json;
 
 use super::data::TaskData;
+use super::rate::{self, Again};
 use super::scores::{Choice, DEV, Scorer, keep, state};
 use super::start::History;
 use super::step::Stepper;
@@ -60,6 +62,7 @@ impl Session<'_> {
             return Ok(false);
         }
         self.checkpoint_if_due(stepper)?;
+        self.measure_rate_if_due(stepper)?;
         let (start, rows) = (Instant::now(), self.engine.counts());
         let report = stepper.step(self.history.done, self.log)?;
         self.history.done += 1;
@@ -81,7 +84,8 @@ impl Session<'_> {
             let event = Event::Trace { step, forwards, trace, error, edge };
             self.watch.event(&event);
             if let Some(text) = stepper.trace.as_mut().and_then(|t| t.warning(&event)) {
-                self.warn(&text);
+                self.tell(&text);
+                self.log.append(&Record::Note(json!({ "kind": "edge", "step": step, "text": text })))?;
             }
         }
         Ok(true)
@@ -106,6 +110,23 @@ impl Session<'_> {
             self.save_best(step)?;
         }
         self.keep(record, best)
+    }
+
+    /// Measures the learning rate again where that is asked for here and the log does not tell of it yet.
+    fn measure_rate_if_due(&mut self, stepper: &mut Stepper<'_>) -> Result<()> {
+        let step = self.history.done;
+        let due = self.config.auto.as_ref().is_some_and(|auto| auto.again_at(step));
+        if !due || self.history.rate.is_some_and(|(at, _)| at == step) {
+            return Ok(());
+        }
+        let elements = self.loaded.params.trainable_elements();
+        let Again { lr, note, text } =
+            rate::again(self.config, elements, (step, stepper.height), &mut *stepper.objective)?;
+        self.log.append(&note)?;
+        self.history.add(note);
+        stepper.height = lr;
+        self.tell(&text);
+        Ok(())
     }
 
     /// Scores examples at the weights as they are.
@@ -136,7 +157,7 @@ impl Session<'_> {
         // A disk that is full now may have room later; the log can rebuild these weights in any case.
         match self.state(step).and_then(|state| state.save(&path, self.loaded, &[])) {
             Ok(()) => self.watch.event(&Event::Saved { step, what: "best".to_owned(), path }),
-            Err(error) => self.warn(&format!("The best weights so far could not be saved; training goes on. {error}")),
+            Err(error) => self.tell(&format!("The best weights so far could not be saved; training goes on. {error}")),
         }
         Ok(())
     }
@@ -165,7 +186,7 @@ impl Session<'_> {
                 self.saved = Some(step);
                 self.watch.event(&Event::Saved { step, what: "checkpoint".to_owned(), path });
             }
-            Err(error) => self.warn(&format!(
+            Err(error) => self.tell(&format!(
                 "The checkpoint of step {step} could not be saved; training goes on, since the trajectory can rebuild \
                  it, and earlier checkpoints are as they were. {error}"
             )),
@@ -185,7 +206,7 @@ impl Session<'_> {
         Ok(self.stop.now().unwrap_or(Stopped::Asked))
     }
 
-    fn warn(&mut self, text: &str) {
+    fn tell(&mut self, text: &str) {
         self.watch.event(&Event::Note { text: text.to_owned() });
     }
 }

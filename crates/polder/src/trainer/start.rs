@@ -7,6 +7,7 @@ use polder_optim::{Optimizer, optimizer_from};
 use polder_perturb::ParamSet;
 
 use super::method::moves_of;
+use super::rate;
 use super::scores::FINAL;
 use super::trace::forwards_of;
 use crate::config::Config;
@@ -24,6 +25,8 @@ pub(super) struct History {
     pub(super) evaluations: Vec<Evaluation>,
     /// Forward passes of a whole batch that the steps took.
     pub(super) forwards: u64,
+    /// The steps after which the learning rate was measured last, and what it is from there on.
+    pub(super) rate: Option<(u64, f64)>,
     /// Whether the run ended at its last step.
     pub(super) ended: bool,
     /// Whether this process has added anything to the log.
@@ -45,7 +48,10 @@ impl History {
         match record {
             Record::Step(step) => self.forwards += step.losses.len() as u64,
             Record::Evaluation(evaluation) => self.evaluations.push(evaluation),
-            Record::Note(note) => self.forwards += forwards_of(&note),
+            Record::Note(note) => {
+                self.forwards += forwards_of(&note);
+                self.rate = rate::of_note(&note).or(self.rate);
+            }
             Record::End(_) => {}
         }
     }
@@ -98,6 +104,8 @@ pub(super) struct Start {
     pub(super) model: Model,
     /// How many steps they have behind them.
     pub(super) from: u64,
+    /// The folder that they were saved in, where they are not the base weights.
+    pub(super) folder: Option<PathBuf>,
     /// The optimiser with its state after those steps; `None` at the base weights.
     optimizer: Option<Box<dyn Optimizer>>,
 }
@@ -120,7 +128,9 @@ pub(super) fn load_latest(
             let loaded = load_saved(&path, &state, config)
                 .and_then(|model| Ok((optimizer_of(&path, &state, log, &model.loaded.params)?, model)));
             match loaded {
-                Ok((optimizer, model)) => return Ok(Start { model, from: state.step, optimizer: Some(optimizer) }),
+                Ok((optimizer, model)) => {
+                    return Ok(Start { model, from: state.step, folder: Some(path), optimizer: Some(optimizer) });
+                }
                 Err(error) => {
                     let text = format!("The weights of step {} are passed over: {error}", state.step);
                     watch.event(&Event::Note { text });
@@ -128,7 +138,7 @@ pub(super) fn load_latest(
             }
         }
     }
-    Ok(Start { model: load_base(config)?, from: 0, optimizer: None })
+    Ok(Start { model: load_base(config)?, from: 0, folder: None, optimizer: None })
 }
 
 /// The optimiser of a run with the state that was saved with these weights.

@@ -33,6 +33,8 @@ pub(super) struct Stepper<'a> {
     pub(super) seed: Seed,
     pub(super) total: u64,
     pub(super) method: Method,
+    /// The learning rate at its height.
+    pub(super) height: f64,
     pub(super) objective: Box<dyn Objective + 'a>,
     pub(super) params: &'a ParamSet,
     pub(super) trace: Option<TraceWatch>,
@@ -44,9 +46,9 @@ impl Stepper<'_> {
     /// The record is in the log before the weights change; these live in memory only, so a run that is killed anywhere
     /// here loses at most this step.
     pub(super) fn step(&mut self, step: u64, log: &mut Writer) -> Result<StepReport> {
-        let Self { seed, total, method, objective, params, trace } = self;
+        let Self { seed, total, method, height, objective, params, trace } = self;
         let elements = params.trainable_elements();
-        let lr = method.schedule.lr(method.optimizer.learning_rate(), step, *total);
+        let lr = method.schedule.lr(*height, step, *total);
 
         let seeds = step_seeds(*seed, step, method.estimator.directions());
         let lengths = method.lengths(params, &seeds);

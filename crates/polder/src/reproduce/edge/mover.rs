@@ -1,6 +1,5 @@
 //! Weights on their way: by zeroth-order steps through the traits that training uses, or by gradients.
 
-use candle_core::Tensor;
 use polder_optim::objectives::{Descent, FirstOrder, Smooth, SmoothObjective};
 use polder_optim::{
     Adam, Batch, Error, Estimator, Momentum, Objective, Optimizer, Sgd, StepContext, TwoPoint, UpdateMode,
@@ -72,13 +71,16 @@ fn optimizer(course: &Course) -> Result<Box<dyn Optimizer>> {
             (momentum.lr, momentum.beta) = (lr, beta);
             Box::new(momentum.checked()?)
         }
-        Method::Adam { betas: [beta1, beta2] } => {
-            let mut adam = Adam::default();
-            (adam.lr, adam.beta1, adam.beta2) = (lr, beta1, beta2);
-            Box::new(adam.checked()?)
-        }
+        Method::Adam { betas } => Box::new(adam(course, betas).checked()?),
         _ => Box::new(Sgd { lr, weight_decay: 0.0 }.checked()?),
     })
+}
+
+/// Adam as a course has it.
+fn adam(course: &Course, [beta1, beta2]: [f64; 2]) -> Adam {
+    let mut adam = Adam::default();
+    (adam.lr, adam.beta1, adam.beta2) = (course.lr(0), beta1, beta2);
+    adam
 }
 
 impl Mover for ZerothOrder<'_> {
@@ -94,26 +96,14 @@ impl Mover for ZerothOrder<'_> {
         Ok(self.objective.weights()?)
     }
 
-    /// `P = (1 − β₁ᵗ)·diag(√(v/(1 − β₂ᵗ)) + ε)` from the v and t that the optimiser keeps.
     fn preconditioner(&self) -> Result<Option<Vec<f64>>> {
-        let Method::Adam { betas } = self.course.method else { return Ok(None) };
-        let state = self.optimizer.state(self.params)?;
-        let (Some(v), Some(steps)) = (tensor(&state, "x.v"), tensor(&state, "adam.steps")) else { return Ok(None) };
-        let steps = steps.to_vec1::<i64>()?.first().copied().unwrap_or_default() as f64;
-        if steps == 0.0 {
-            return Ok(None);
+        match self.course.method {
+            Method::Adam { betas } => {
+                Ok(adam(self.course, betas).preconditioner(&self.optimizer.state(self.params)?, ["x"])?)
+            }
+            _ => Ok(None),
         }
-        let v: Vec<f64> = v.flatten_all()?.to_vec1()?;
-        // As the optimiser has them: β is used as the nearest f32.
-        let [mean, square] = betas.map(|beta| 1.0 - f64::from(beta as f32).powf(steps));
-        let eps = Adam::default().eps;
-        Ok(Some(v.into_iter().map(|v| mean * ((v / square).sqrt() + eps)).collect()))
     }
-}
-
-/// A tensor of an optimiser's state.
-fn tensor<'t>(state: &'t [(String, Tensor)], name: &str) -> Option<&'t Tensor> {
-    state.iter().find(|(found, _)| found == name).map(|(_, tensor)| tensor)
 }
 
 #[cfg(test)]
@@ -121,7 +111,8 @@ impl ZerothOrder<'_> {
     /// The momentum m that the optimiser keeps.
     pub(super) fn momentum(&self) -> Vec<f64> {
         let state = self.optimizer.state(self.params).unwrap();
-        tensor(&state, "x.m").unwrap().flatten_all().unwrap().to_vec1().unwrap()
+        let (_, m) = state.iter().find(|(name, _)| name == "x.m").unwrap();
+        m.flatten_all().unwrap().to_vec1().unwrap()
     }
 }
 
