@@ -1,4 +1,4 @@
-//! The short forms of the edge of stability through the real binary: reports, and what the tables hold.
+//! The edge of stability through the real binary, mostly in short forms: reports, and what the tables hold.
 
 mod fixture;
 
@@ -13,9 +13,14 @@ type Columns = HashMap<String, Vec<f64>>;
 
 /// Runs an experiment's short form, checks its report and gives its tables by their names.
 fn tables(name: &str) -> HashMap<String, Columns> {
+    tables_of(name, &["--short"])
+}
+
+/// Runs an experiment, checks its report and gives its tables by their names.
+fn tables_of(name: &str, form: &[&str]) -> HashMap<String, Columns> {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join(name);
-    let report = text(&succeed(&["reproduce", name, "--short", "--quiet", "--out", str(&out)]).stdout);
+    let report = text(&succeed(&[&["reproduce", name, "--quiet", "--out", str(&out)], form].concat()).stdout);
     assert!(report.starts_with(&format!("# {name}\n")), "{report}");
     assert!(report.contains("values lie inside") && !report.contains("**outside**"), "{report}");
     for ending in ["svg", "png"] {
@@ -59,6 +64,20 @@ fn edge() {
     let gradient = &tables["gd-eta-0.3"];
     let (largest, ratio) = (&gradient["largest"], &gradient["ratio"]);
     assert!(largest.iter().zip(ratio).all(|(largest, ratio)| (ratio - largest * 0.3 / 2.0).abs() < 1e-12));
+}
+
+/// The oracle of the paper's main figure, at full length: two minutes.
+#[test]
+fn the_trace_settles_at_its_edge() {
+    let tables = tables_of("edge", &[]);
+    for (lr, settled) in [("0.004", 100_000.0), ("0.005", 60_000.0), ("0.006", 40_000.0)] {
+        let table = &tables[&format!("zo-gd-eta-{lr}")];
+        let readings = table["step"].iter().zip(&table["trace"]).filter(|(step, _)| **step > settled);
+        let ratios: Vec<f64> = readings.map(|(_, trace)| trace * lr.parse::<f64>().unwrap() / 2.0).collect();
+        let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
+        assert!(ratios.len() >= 29 && (0.95..=1.03).contains(&mean), "η = {lr}: {mean} of {}", ratios.len());
+        assert!(table["trace"][0] * lr.parse::<f64>().unwrap() / 2.0 < 0.7, "it begins far below");
+    }
 }
 
 #[test]
