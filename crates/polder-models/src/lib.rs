@@ -25,5 +25,5 @@ pub use error::{Error, Result};
 pub use language_model::{Around, Description, LanguageModel, Stem, build, expected_tensors, tied_aliases};
 pub use load::{ChatSource, Format, Inspected, Loaded, SideFile, Source, StorageType, inspect, load, without_panic};
 pub use registry::{MODEL_TYPES, ModelType};
-pub use save::{ExtraFile, GgufFile, GgufType, SaveOptions, save, save_gguf, save_with};
+pub use save::{ExtraFile, GgufFile, GgufType, SaveOptions, check_place, save, save_gguf, save_with};
 pub use tokens::{Tokens, Wanted};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use candle_core::Device;
-use polder_models::{Loaded, SaveOptions, load, save};
+use polder_models::{Loaded, SaveOptions, check_place, load, save};
 use polder_optim::trajectory::{Digest, DroppedTail, Header, Replay, Replayed, Trajectory};
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +79,7 @@ pub fn rebuild(
         return Err(polder_optim::Error::Range { from: 0, to, steps: log.steps() }.into());
     }
     let loaded = load_base(&log, base)?;
+    check_place(out, &loaded.params, &SaveOptions::default())?;
     let mut replay = Replay::new(&log)?.preceded_by(moves_of(log.header())?);
     replay.check_base(&loaded.params)?;
     let steps = steps.or(until.as_ref().map(|until| until.step)).unwrap_or(log.steps());

@@ -110,6 +110,11 @@ fn a_run_in_pieces_is_the_run_in_one() {
     assert_ne!(weights(&start), weights(&on_the_way));
     let said = fail(&["replay", str(&pieces), "--steps", "31", "--out", str(&place.path("beyond"))]);
     assert!(said.contains("31") && said.contains("30"), "{said}");
+    // A place that can't be written is known before the first step is replayed.
+    let file = place.path("file");
+    fs::write(&file, "").unwrap();
+    let said = fail(&["replay", str(&pieces), "--out", str(&file.join("below"))]);
+    assert!(said.contains("can't write") && !said.contains("replaying"), "{said}");
     // Checkpoints are a shortcut only: without any, resume replays the log from the base weights.
     let again = train(&place, &config, "again", &["steps=11"]);
     let _ = fs::remove_dir_all(again.join("checkpoints"));

@@ -47,6 +47,15 @@ pub fn save(folder: &Path, params: &ParamSet, config: &Value, files: &[SideFile]
     save_with(folder, params, config, files, options, None)
 }
 
+/// Whether [`save`] could write weights there, so that work whose end that is can be refused before it is begun.
+///
+/// # Errors
+/// A place that may not be written, or that holds other things than a model.
+pub fn check_place(folder: &Path, params: &ParamSet, options: &SaveOptions) -> Result<()> {
+    let needed = weights::plan(params, options).iter().map(weights::Shard::bytes).sum();
+    Place::new(folder, needed, &[], None).map(drop)
+}
+
 /// A large file that goes into a model's folder and is written by its owner.
 pub struct ExtraFile<'a> {
     /// Its name in the folder; not one of a model's own files.

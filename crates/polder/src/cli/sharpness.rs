@@ -24,6 +24,7 @@ use super::output::{print, tell};
 use super::subject::plan_of;
 
 pub(super) fn run(arguments: &SharpnessArgs) -> Result<Ended> {
+    arguments.slices.as_deref().map(writable).transpose()?;
     let is_run = arguments.subject.is_dir();
     if is_run && !arguments.subject.join("plan.json").exists() {
         bail!(
@@ -102,6 +103,15 @@ pub(super) fn run(arguments: &SharpnessArgs) -> Result<Ended> {
     Ok(Ended::Well)
 }
 
+/// Makes a folder and sees whether it takes a file, before minutes of work.
+fn writable(folder: &Path) -> Result<()> {
+    let probe = folder.join(".writable");
+    std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&probe, b""))
+        .and_then(|()| std::fs::remove_file(&probe))
+        .with_context(|| format!("can't write into `{}`", folder.display()))
+}
+
 /// Reads slices and writes their data and figures.
 fn write_slices(
     arguments: &SharpnessArgs,
@@ -111,7 +121,6 @@ fn write_slices(
     plan: &Plan,
     request: &Request,
 ) -> Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("can't create `{}`", folder.display()))?;
     let write = |name: &str, bytes: &[u8]| {
         let path = folder.join(name);
         std::fs::write(&path, bytes).with_context(|| format!("can't write `{}`", path.display()))
