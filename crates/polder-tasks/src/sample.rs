@@ -72,7 +72,11 @@ pub fn sample(folder: &DataFolder, task: &dyn Task, spec: &SampleSpec, seed: u64
         other => evaluation(folder, other, spec.eval, seed)?,
     };
     if eval.is_empty() && spec.eval != Some(0) {
-        return Err(too_few(folder, format!("its {found} split has no rows to evaluate on")));
+        let none = match rows.len() {
+            1 if found == Split::Train => "its one row can't be trained on and held out for evaluation".to_owned(),
+            _ => format!("its {found} split has no rows to evaluate on"),
+        };
+        return Err(too_few(folder, none));
     }
     if wants_train && order.is_empty() {
         return Err(too_few(folder, "its train split has no rows to train on".to_owned()));

@@ -146,6 +146,8 @@ fn empty_splits_are_errors() {
         draw(&[("train", 9), ("validation", 0)], SampleSpec::default(), 0),
         Err(Error::TooFewRows { .. })
     ));
+    let one = draw(&[("train", 1)], SampleSpec::default(), 0).unwrap_err().to_string();
+    assert!(one.contains("its one row"), "{one}");
 }
 
 #[test]
