@@ -174,6 +174,7 @@ const OTHER: &[(&str, &str)] = &[
     ("auto.share", "0.25"),
     ("auto.probes", "7"),
     ("auto.precision", "0.25"),
+    ("auto.every", "7"),
     ("trace.every", "7"),
     ("trace.memory", "7"),
     ("schedule.constant.warmup", "7"),
