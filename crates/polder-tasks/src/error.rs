@@ -317,6 +317,24 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether it is about one row, which it names.
+    pub(crate) fn is_of_row(&self) -> bool {
+        matches!(
+            self,
+            Self::NoSuchColumn { .. }
+                | Self::Render { .. }
+                | Self::Options { .. }
+                | Self::EmptyOption { .. }
+                | Self::Label { .. }
+                | Self::Unlabelled { .. }
+                | Self::OptionTooLong { .. }
+                | Self::NothingToScore { .. }
+                | Self::Conversation { .. }
+        )
+    }
+}
+
 /// Column names in backticks, for an error message.
 pub(crate) fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let list: Vec<String> = names.into_iter().map(|n| format!("`{n}`")).collect();

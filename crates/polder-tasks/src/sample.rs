@@ -83,7 +83,8 @@ pub fn sample(folder: &DataFolder, task: &dyn Task, spec: &SampleSpec, seed: u64
     }
     let (train, dev) = match spec.per_class {
         _ if !wants_train => (Vec::new(), Vec::new()),
-        Some(k) => by_class(task, &rows, &order, k, spec.dev > 0, &mut notes)?,
+        Some(k) => by_class(task, &rows, &order, k, spec.dev > 0, &mut notes)
+            .map_err(|error| folder.within(Split::Train, error))?,
         None => by_size(&order, spec, &mut notes),
     };
     Ok(Sample { train: rows.pick(&train)?, dev: rows.pick(&dev)?, eval, eval_split: found, notes })

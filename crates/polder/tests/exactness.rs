@@ -170,13 +170,15 @@ fn a_resume_makes_what_an_ended_run_has_lost() {
         fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
     };
     let gone = |folder: &Path| fs::remove_dir_all(folder).unwrap();
-    for (what, lose) in [("cut", &cut as &dyn Fn(&Path)), ("gone", &gone)] {
+    let dumb = |folder: &Path| fs::remove_file(folder.join("tokenizer.json")).unwrap();
+    for (what, lose) in [("cut", &cut as &dyn Fn(&Path)), ("gone", &gone), ("without words", &dumb)] {
         for lost in [&folders[..1], &folders[1..], &folders[..]] {
             lost.iter().for_each(|folder| lose(folder));
             let sets = ["--set", "steps=10", "--set", "optimizer.momentum={lr=1e-2}"];
             succeed(&[&["train", str(&config), "--run", str(&run), "--resume"], &sets[..]].concat());
             assert_eq!(expected, folders.each_ref().map(|folder| weights(folder)), "{what} {lost:?}");
             assert!(folders[1].join("optimizer.state").exists(), "{what} {lost:?}");
+            assert!(folders.iter().all(|folder| folder.join("tokenizer.json").exists()), "{what} {lost:?}");
         }
     }
     assert_eq!(log, fs::read(run.join("trajectory")).unwrap(), "nothing was done twice");

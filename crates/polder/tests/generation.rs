@@ -155,6 +155,10 @@ fn rows_without_options_are_answered_in_words() {
     assert_eq!((found.len(), &found[0]["idx"], &found[1]["idx"]), (2, &json!("x"), &json!(1)));
     let short = predict(&model, &["--task", str(&task), "--text", "a good film", "--max-new-tokens", "2"]);
     assert_eq!((&short[0]["tokens"], &short[0]["finish"]), (&json!(2), &json!("length")));
+    // More room than there is leaves the prompt half of the context.
+    let much = predict(&model, &["--task", str(&task), "--text", "a good film", "--max-new-tokens", "4000"]);
+    let text = |line: &Value| line["answer"].as_str().unwrap().to_owned();
+    assert!(text(&much[0]).starts_with(&text(&short[0])), "{much:?}");
     let said = fail(&["predict", "--model", str(&model), "--task", "sst2", "--text", "a", "--max-new-tokens", "2"]);
     assert!(said.contains("chooses among options"), "{said}");
     // A label that names no option is in nobody's way either, but a column that the prompt needs is, with its file.
@@ -213,6 +217,24 @@ fn chats_are_answered_and_tasks_are_asked_through_the_template() {
     assert_eq!((&plain["chat"], &chat["chat"]), (&json!(false), &json!(true)));
     assert_ne!(plain["loss"], chat["loss"]);
     assert!(plain["other_intervals"]["acc"][0].as_f64() <= plain["others"]["acc"].as_f64(), "{plain}");
+    // An evaluation asks what a prediction asks, and its samples show it.
+    let task = place.path("ask.toml");
+    let spec = "name = \"ask\"\nprompt = \"{{ text }}\"\ntarget = \"{{ answer }}\"\nmetric = \"f1\"\nmax_new_tokens = 12\nstop = []\n";
+    fs::write(&task, spec).unwrap();
+    fs::write(model.join("chat_template.jinja"), format!("{template} ")).unwrap();
+    let data = place.path("ask");
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join("validation.jsonl"), "{\"text\": \"a good film\", \"answer\": \"bad\"}\n").unwrap();
+    let samples = place.path("samples.jsonl");
+    let args = ["--task", str(&task), "--data", str(&data), "--chat"];
+    succeed(&[&["eval", "--model", str(&model), "--samples", str(&samples), "-q"], &args[..]].concat());
+    let sample = lines(&fs::read(&samples).unwrap()).remove(0);
+    let predicted = predict(&model, &args).remove(0);
+    assert_eq!(
+        (&sample["prompt"], sample["text"].as_str().unwrap().trim()),
+        (&predicted["prompt"], predicted["answer"].as_str().unwrap())
+    );
+    assert!(sample["prompt"].as_str().unwrap().ends_with("was "), "{sample}");
     let said = fail(&["eval", "--model", str(&model), "--task", "chat", "--data", str(&talk), "--chat"]);
     assert!(said.contains("as it is"), "{said}");
 }

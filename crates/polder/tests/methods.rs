@@ -226,6 +226,18 @@ fn a_rate_that_is_measured_again_is_in_the_log_and_resumes_and_replays() {
     let out = place.path("replayed");
     succeed(&["replay", str(&whole), "--out", str(&out)]);
     assert_eq!(weights(&whole.join("final")), weights(&out));
+    // Measuring writes no weight where the steps' probe does: the base is the base, and the log says all that happened.
+    let moved = [&method[..], &["probe=in-place"]].concat();
+    let moved = train(&place, &config, "in-place", 8, &moved);
+    assert_eq!(measured(&moved), 3);
+    let again = place.path("replayed-in-place");
+    succeed(&["replay", str(&moved), "--out", str(&again)]);
+    assert_eq!(weights(&moved.join("final")), weights(&again));
+    // Where a run stands is said by the rate that made its weights.
+    let last = whole.join("final");
+    let args = ["sharpness", str(&whole), "--model", str(&last), "--rows", "4", "--probes", "4", "--json", "-q"];
+    let found: serde_json::Value = serde_json::from_slice(&succeed(&args).stdout).unwrap();
+    assert_eq!(found[0]["lr"].as_f64(), rates.last().copied());
     let plan = ["plan", str(&config), "--set", "optimizer.sgd.lr=auto", "--set", "auto.every=3"];
     assert!(text(&succeed(&plan).stdout).contains("after every 3 steps"));
 }
@@ -370,7 +382,7 @@ fn adams_edge_is_that_of_its_own_preconditioner() {
         ["eval.limit=8", "task.dev=8", "eval.every=30", "optimizer.adam={lr=1e-4}", "trainable=[\"*layer_norm*\"]"];
     let run = train(&place, &config, "run", 30, &sets);
     let last = run.join("final");
-    let args = ["sharpness", str(&run), "--rows", "8", "--probes", "8", "--quiet", "--eigenvalue"];
+    let args = ["sharpness", str(&run), "--rows", "8", "--probes", "40", "--quiet", "--eigenvalue"];
     let at_last = [&args[..], &["--model", str(&last)]].concat();
     let found: serde_json::Value =
         serde_json::from_slice(&succeed(&[&at_last[..], &["--json"]].concat()).stdout).unwrap();
@@ -389,7 +401,7 @@ fn adams_edge_is_that_of_its_own_preconditioner() {
     assert!(["P⁻¹H ", "commutator ", "a trace of P⁻¹H of"].iter().all(|word| said.contains(word)), "{said}");
     // The best weights have no P; and without gradients there is none.
     let said = text(&succeed(&args).stdout);
-    assert!(said.contains("P is not saved beside these weights") && said.contains("final"), "{said}");
+    assert!(said.contains("no P of these weights is saved") && said.contains("final"), "{said}");
     assert!(text(&succeed(&args[..args.len() - 1]).stdout).contains("--eigenvalue measures"));
 }
 
@@ -433,6 +445,7 @@ fn theory_bounds_what_given_steps_reach() {
     assert!(fail(&with(&["--lambda", "1", "--steps", "10"])).contains("Lemma 2"));
     assert!(fail(&with(&["--lambda", "0.01"])).contains("--steps"));
     assert!(fail(&constants).contains("--epsilon"));
+    assert!(fail(&with(&["--epsilon", "0.1", "--steps", "10"])).contains("--steps"));
     assert!(fail(&with(&["--lambda", "-1", "--steps", "10"])).contains("`lambda`"));
 }
 
@@ -461,6 +474,10 @@ fn theory_finds_the_edge_of_a_spectrum_or_bounds_it() {
     fs::write(&file, "3\nthree\n").unwrap();
     assert!(fail(&[&["theory", "edge"], &args[..]].concat()).contains("line 2 of"));
     let said = |more: &[&str]| text(&succeed(&[&["theory", "edge"], more].concat()).stdout).to_string();
+    assert_eq!(
+        json(&["--spectrum", "3, 1", "--lr", "1"])["lr_is"].as_str().unwrap().split(':').next(),
+        Some("not stable")
+    );
     assert!(said(&["--spectrum", "3,1", "--lr", "0.1"]).contains("is stable"));
     assert!(said(&["--spectrum", "3,1", "--lr", "1"]).contains("is not stable"));
     assert!(said(&["--trace", "1", "--lr", "1"]).contains("the spectrum decides"));
@@ -470,6 +487,7 @@ fn theory_finds_the_edge_of_a_spectrum_or_bounds_it() {
         (&["--trace", "1", "--directions", "0"], "`queries`"),
         (&["--spectrum", "1", "--momentum", "1"], "`beta`"),
         (&["--spectrum", "1", "--lr", "0"], "--lr 0"),
+        (&["--spectrum", "1", "--largest", "7"], "--largest"),
         (&[], "--spectrum"),
     ] {
         let why = fail(&[&["theory", "edge"], more].concat());

@@ -152,8 +152,11 @@ impl DataFolder {
         self.rows(split, limit)?.all()
     }
 
-    /// An error of a row of a split, with the file that the row is in, or the split where several are.
+    /// An error of a row of a split, with the file that the row is in, or the split where several are; others as they are.
     pub fn within(&self, split: Split, error: Error) -> Error {
+        if !error.is_of_row() {
+            return error;
+        }
         let files = self.files.iter().find(|(s, _)| *s == split).map_or(&[][..], |(_, files)| files);
         let place = match files {
             [one] => format!("`{}`", one.display()),

@@ -7,15 +7,16 @@ use polder::config::Config;
 use polder::figure::Figure;
 use polder::model::{Model, find};
 use polder::plan::Plan;
+use polder::run::State;
 use polder::sharpness::{
     Eigenvalue, Preconditioned, Request, Sharpness, SliceRequest, adam_scheme, between, edge, eigenvalue, measure,
     preconditioner, scheme_of, slices,
 };
-use polder::trainer::set_threads;
+use polder::trainer::{logged_rate, set_threads};
 use polder_optim::trajectory::Trajectory;
 use polder_sharpness::Measured;
 use polder_sharpness::curvature::{ByGradients, TopEigenvalue};
-use polder_sharpness::stability::step_bounds;
+use polder_sharpness::stability::{Scheme, step_bounds};
 use serde_json::json;
 
 use super::Ended;
@@ -24,7 +25,6 @@ use super::output::{print, tell};
 use super::subject::plan_of;
 
 pub(super) fn run(arguments: &SharpnessArgs) -> Result<Ended> {
-    arguments.slices.as_deref().map(writable).transpose()?;
     let is_run = arguments.subject.is_dir();
     if is_run && !arguments.subject.join("plan.json").exists() {
         bail!(
@@ -38,12 +38,10 @@ pub(super) fn run(arguments: &SharpnessArgs) -> Result<Ended> {
         false => Config::load(&arguments.subject, &arguments.sets).map_err(polder::Error::from)?,
     };
     config.device = arguments.device.unwrap_or(config.device);
-    let lr = match is_run {
-        true => rate_of_run(arguments)?,
-        false => config.optimizer.lr.fixed(),
-    };
+    let given = config.optimizer.lr.fixed();
     set_threads(arguments.threads.map(usize::from).or(config.threads));
     let plan = Plan::new(config)?;
+    arguments.slices.as_deref().map(writable).transpose()?;
     let path = arguments.model.clone().unwrap_or_else(|| match is_run {
         true => arguments.subject.clone(),
         false => plan.config.model.path.clone(),
@@ -52,6 +50,10 @@ pub(super) fn run(arguments: &SharpnessArgs) -> Result<Ended> {
     if let Some(note) = &found.note {
         tell(arguments.quiet, format!("note: {note}"));
     }
+    let lr = match is_run {
+        true => rate_of_run(arguments, &found.path)?,
+        false => given,
+    };
     let mut model = Model::load(&found.path, plan.config.model.dtype, plan.config.place()?)?;
     let request = Request {
         delta: arguments.delta,
@@ -77,20 +79,16 @@ pub(super) fn run(arguments: &SharpnessArgs) -> Result<Ended> {
             }
             false => None,
         };
-        let stands = lr.and_then(|lr| stand(&plan.config, &measured, spectrum.as_ref(), lr));
+        let stands = lr.map(|lr| stand(&plan.config, &measured, spectrum.as_ref(), lr));
         if arguments.json {
-            all.push(json!({ "sharpness": measured, "eigenvalue": spectrum, "lr": lr, "stands": stands.as_ref().map(|s| s.json()) }));
+            all.push(json!({ "sharpness": measured, "eigenvalue": spectrum, "lr": lr, "stands": stands.and_then(Result::ok).map(|s| s.json()) }));
         } else {
             print(text(&measured))?;
             if let Some(spectrum) = &spectrum {
                 print(spectrum_text(spectrum))?;
             }
-            match stands {
-                Some(stands) => print(stands.text())?,
-                None if lr.is_some() && scheme_of(&plan.config, measured.elements as usize).is_none() => {
-                    print(no_edge(&plan.config, arguments.eigenvalue))?;
-                }
-                None => {}
+            if let Some(stands) = stands {
+                print(stands.map_or_else(|why| why, |stands| stands.text()))?;
             }
         }
     }
@@ -145,10 +143,11 @@ fn write_slices(
     Ok(())
 }
 
-/// The learning rate of a run, as its log has it.
-fn rate_of_run(arguments: &SharpnessArgs) -> Result<Option<f64>> {
+/// The learning rate of a run, as its log has it where these weights were made; of weights that it did not save, at its end.
+fn rate_of_run(arguments: &SharpnessArgs, weights: &Path) -> Result<Option<f64>> {
     let log = Trajectory::open(arguments.subject.join("trajectory")).map_err(polder::Error::from)?;
-    Ok(log.header().optimizer.settings.get("lr").and_then(serde_json::Value::as_f64))
+    let own = State::read(weights).filter(|state| state.belongs_to(&log));
+    Ok(logged_rate(&log, own.map(|state| state.step)))
 }
 
 /// How far a loss in f32 may be off for its rounding, as a share of itself: what forward passes showed, an order of magnitude.
@@ -194,6 +193,12 @@ struct Stand {
     /// What the trace is that of, where it is not the Hessian.
     of: &'static str,
     edge: f64,
+    /// What a trace says that is clearly positive.
+    known: Option<Known>,
+}
+
+/// Where the trace stands, and up to where rates are stable.
+struct Known {
     share: f64,
     stable: f64,
     unstable: f64,
@@ -201,21 +206,35 @@ struct Stand {
     largest: Option<f64>,
 }
 
-/// Where a rate stands; nothing where what was measured does not decide it, or is not positive.
-fn stand(config: &Config, found: &Sharpness, spectrum: Option<&Eigenvalue>, lr: f64) -> Option<Stand> {
+/// Where a rate stands, or why that is not known.
+fn stand(config: &Config, found: &Sharpness, spectrum: Option<&Eigenvalue>, lr: f64) -> Result<Stand, String> {
+    let elements = found.elements as usize;
     let preconditioned = spectrum.and_then(|spectrum| spectrum.preconditioned.as_ref());
-    let (scheme, trace, largest) = match preconditioned {
-        Some(of) => (adam_scheme(config, found.elements as usize)?, of.trace.value, Some(of.largest.value)),
-        None => {
-            let scheme = scheme_of(config, found.elements as usize)?;
-            (scheme, found.trace.value, spectrum.map(|spectrum| spectrum.largest.value))
-        }
-    };
+    if let (Some(of), Some(scheme)) = (preconditioned, adam_scheme(config, elements)) {
+        let trace = (of.trace.value, of.trace.standard_error);
+        return stand_of(" of P⁻¹H", scheme, trace, Some(of.largest.value), lr);
+    }
+    let scheme = scheme_of(config, elements).ok_or_else(|| no_edge(config, spectrum.is_some()))?;
+    let trace = (found.trace.value, found.trace.standard_error);
+    stand_of("", scheme, trace, spectrum.map(|spectrum| spectrum.largest.value), lr)
+}
+
+/// Where a rate stands with a trace and its standard error, and the largest eigenvalue where it is known.
+fn stand_of(
+    of: &'static str,
+    scheme: Scheme,
+    (trace, error): (f64, f64),
+    largest: Option<f64>,
+    lr: f64,
+) -> Result<Stand, String> {
+    let edge = edge(&scheme, lr).ok_or_else(|| "edge       none at this learning rate".to_owned())?;
     let largest = largest.filter(|largest| (0.0..=trace).contains(largest));
-    let bounds = step_bounds(trace, largest.unwrap_or(trace), &scheme).ok()?;
-    let edge = edge(&scheme, lr)?;
-    let of = if preconditioned.is_some() { " of P⁻¹H" } else { "" };
-    Some(Stand { lr, of, edge, share: trace / edge, stable: bounds.lower, unstable: bounds.upper, largest })
+    // Two standard errors, as of the step size that is advised.
+    let bounds = Some(trace).filter(|trace| *trace > 2.0 * error);
+    let bounds = bounds.and_then(|trace| step_bounds(trace, largest.unwrap_or(trace), &scheme).ok());
+    let known =
+        bounds.map(|bounds| Known { share: trace / edge, stable: bounds.lower, unstable: bounds.upper, largest });
+    Ok(Stand { lr, of, edge, known })
 }
 
 /// Adam's preconditioner beside the weights that are looked at, where the steps are Adam's and it was saved.
@@ -260,7 +279,8 @@ fn no_edge(config: &Config, by_gradients: bool) -> String {
     let why = match (optimizer.as_str(), by_gradients) {
         ("adam", false) => "the spectrum of P⁻¹H decides it; --eigenvalue measures that of a small model",
         ("adam", true) => {
-            "the spectrum of P⁻¹H decides it, and P is not saved beside these weights: try --model RUN/final"
+            "the spectrum of P⁻¹H decides it, and no P of these weights is saved beside them: it is in RUN/final (--model), for the \
+             weights that were trained"
         }
         _ => "the trace does not decide it",
     };
@@ -269,7 +289,13 @@ fn no_edge(config: &Config, by_gradients: bool) -> String {
 
 impl Stand {
     fn text(&self) -> String {
-        let Self { lr, of, edge, share, stable, unstable, largest } = self;
+        let Self { lr, of, edge, known } = self;
+        let begin = format!("edge       at the learning rate {lr:.3e} steps grow beyond a trace{of} of {edge:.3e}");
+        let Some(Known { share, stable, unstable, largest }) = known else {
+            return format!(
+                "{begin}; where the trace stands is not known, for it is not clearly positive: take more --probes"
+            );
+        };
         let known = largest.map_or("whatever the largest eigenvalue is".to_owned(), |largest| {
             format!("with a largest eigenvalue of {largest:.3e}")
         });
@@ -279,14 +305,19 @@ impl Stand {
             _ => "inside",
         };
         format!(
-            "edge       at the learning rate {lr:.3e} steps grow beyond a trace{of} of {edge:.3e}; the trace is {:.1} % of that, \
-             {verdict}\n           rates up to {stable:.3e} are stable {known}, beyond {unstable:.3e} none is",
+            "{begin}; the trace is {:.1} % of that, {verdict}\n           rates up to {stable:.3e} are stable {known}, beyond \
+             {unstable:.3e} none is",
             100.0 * share
         )
     }
 
     fn json(&self) -> serde_json::Value {
-        let Self { lr, edge, share, stable, unstable, largest, .. } = self;
-        json!({ "lr": lr, "edge": edge, "share": share, "stable": stable, "unstable": unstable, "largest": largest })
+        let Self { lr, of, edge, known } = self;
+        let of = if of.is_empty() { "H" } else { "P⁻¹H" };
+        let number = |of: fn(&Known) -> f64| known.as_ref().map(of);
+        json!({
+            "lr": lr, "of": of, "edge": edge, "share": number(|k| k.share), "stable": number(|k| k.stable),
+            "unstable": number(|k| k.unstable), "largest": known.as_ref().and_then(|k| k.largest),
+        })
     }
 }

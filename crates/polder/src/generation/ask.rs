@@ -35,21 +35,26 @@ impl Question {
 }
 
 /// What a model reads of an example that it is to answer in words: its prompt without spaces at the outer ends. One that
-/// leaves no room for `room` new tokens loses tokens behind the front that every sequence has, as examples with options do.
+/// leaves no room for `room` new tokens (for half of the context, where that is less) loses tokens behind the front that every
+/// sequence has, as examples with options do.
 ///
 /// # Errors
 /// Text that can't be tokenised.
 pub fn asked(encoder: &Encoder, example: &Example, room: usize) -> Result<Vec<u32>> {
-    let ids = encoder.prompt_ids(example.prompt.trim_matches(' '), false, &example.idx)?;
-    Ok(cut_to_room(ids, encoder, room))
-}
-
-/// Token ids without those behind the front for which there is no room beside `room` new tokens.
-pub fn cut_to_room(mut ids: Vec<u32>, encoder: &Encoder, room: usize) -> Vec<u32> {
+    let mut ids = encoder.prompt_ids(example.prompt.trim_matches(' '), false, &example.idx)?;
     let front = encoder.front().len().min(ids.len());
+    let room = room.min(encoder.max_length() / 2);
     let most = encoder.max_length().saturating_sub(room).max(front + 1);
     ids.drain(front..front + ids.len().saturating_sub(most));
-    ids
+    Ok(ids)
+}
+
+/// The same of an example whose prompt a chat template made: to the last space, and nothing of it is cut.
+///
+/// # Errors
+/// As [`asked`].
+pub fn asked_in_chat(encoder: &Encoder, example: &Example) -> Result<Vec<u32>> {
+    Ok(encoder.prompt_ids(&example.prompt, false, &example.idx)?)
 }
 
 /// How a task's answers are generated: the likeliest tokens, up to its stop texts and limits.

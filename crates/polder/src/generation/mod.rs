@@ -10,7 +10,7 @@ mod choose;
 
 use serde::Serialize;
 
-pub use ask::{Question, answers, asked, cut_to_room, evaluate_answers, f1, makes_whole, settings_of};
+pub use ask::{Question, answers, asked, asked_in_chat, evaluate_answers, f1, makes_whole, settings_of};
 pub use batch::generate;
 pub use choose::Chooser;
 

@@ -23,6 +23,7 @@ use tokenizers::Tokenizer;
 pub(crate) use data::spec_of;
 pub use data::{TaskData, shots_of, task_of};
 pub use method::Method;
+pub use rate::logged_rate;
 pub use start::{matches, set_trainable};
 pub use step::StepReport;
 pub use stop::{Stop, Stopped};
@@ -199,16 +200,27 @@ fn objective<'a>(
     data: &'a TaskData,
     law: polder_perturb::Law,
 ) -> Box<dyn Objective + 'a> {
-    let size = BatchSize::of(config.batch, data.train.len());
-    let batching = Batching::new(data.train.len(), size, config.seed);
-    let layout = PassLayout { micro_batch: config.micro_batch, points: config.points_a_pass };
-    let loss = PromptLoss::new(engine, &data.train, data.kind, batching, law, layout);
-    let loss = loss.answering(data.answering(tokenizer, config.materialise));
+    let loss = reading_loss(config, engine, tokenizer, data, law);
     match config.probe {
         Probe::Read => Box::new(loss.stopped_by(stop.flag())),
         // A step that is broken off would leave the weights moved.
         Probe::InPlace => Box::new(InPlace::new(loss, engine.params(), law)),
     }
+}
+
+/// The loss of the configured task, which reads weights at points and writes none.
+fn reading_loss<'a>(
+    config: &Config,
+    engine: &'a Engine<'a>,
+    tokenizer: Option<&'a Tokenizer>,
+    data: &'a TaskData,
+    law: polder_perturb::Law,
+) -> PromptLoss<'a> {
+    let size = BatchSize::of(config.batch, data.train.len());
+    let batching = Batching::new(data.train.len(), size, config.seed);
+    let layout = PassLayout { micro_batch: config.micro_batch, points: config.points_a_pass };
+    let loss = PromptLoss::new(engine, &data.train, data.kind, batching, law, layout);
+    loss.answering(data.answering(tokenizer, config.materialise))
 }
 
 /// Sets how many threads compute, for the whole process; the first call holds.

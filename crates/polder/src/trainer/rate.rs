@@ -1,10 +1,10 @@
 //! The learning rate of a run: as it is given, as the log says, or measured.
 
 use polder_optim::Objective;
-use polder_optim::trajectory::{Header, Record};
+use polder_optim::trajectory::{Header, Record, Trajectory};
 use serde_json::{Value, json};
 
-use super::objective;
+use super::reading_loss;
 use super::stop::Stop;
 use crate::config::{Config, Rate};
 use crate::error::{Error, Result};
@@ -32,10 +32,12 @@ pub(super) fn of(
         (Rate::Auto, None) => {
             let engine = model.engine();
             let config = &plan.config;
-            let mut loss = objective(config, stop, &engine, None, &plan.data, config.estimator.law.into());
+            // Whatever the probe: measuring writes no weight.
+            let law = config.estimator.law.into();
+            let mut loss = reading_loss(config, &engine, None, &plan.data, law).stopped_by(stop.flag());
             watch.event(&Event::Note { text: "The learning rate is measured.".to_owned() });
             let elements = model.loaded.params.trainable_elements();
-            let found = advised_rate(config, elements, trace_for_rate(config, 0, &mut *loss)?)?;
+            let found = advised_rate(config, elements, trace_for_rate(config, 0, &mut loss)?)?;
             let text = format!("The learning rate is {:.3e}. {}", found.advice.step, found.advice.reason);
             watch.event(&Event::Note { text: text.clone() });
             let note = json!({ "kind": KIND, "step": 0, "text": text, "found": found });
@@ -78,7 +80,7 @@ pub(super) fn again(
         }
         Err(Error::Sharpness(error)) if matches!(*error, polder_sharpness::Error::UnclearTrace { .. }) => {
             let text = format!(
-                "After step {step} the trace is {:.3e} ± {:.1e}, not clear of zero: the learning rate stays {present:.3e}.",
+                "After step {step} the trace is {:.3e} ± {:.1e}, not clearly positive: the learning rate stays {present:.3e}.",
                 trace.value, trace.standard_error
             );
             let note = json!({
@@ -88,6 +90,17 @@ pub(super) fn again(
         }
         Err(error) => Err(error),
     }
+}
+
+/// The learning rate at its height that a run's log tells of after so many steps; after all of them where it is not said.
+pub fn logged_rate(log: &Trajectory, after: Option<u64>) -> Option<f64> {
+    let notes = log.records().filter_map(|record| match record {
+        Ok(Record::Note(note)) => of_note(&note),
+        _ => None,
+    });
+    // Measured after a step, it is that of the next one.
+    let latest = notes.filter(|(step, _)| after.is_none_or(|after| *step < after.max(1))).last();
+    latest.map(|(_, lr)| lr).or_else(|| log.header().optimizer.settings.get("lr")?.as_f64())
 }
 
 /// The kind of the notes that tell of a rate.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::method::Method;
 use super::scores::{Choice, event};
 use super::start::History;
-use super::trace::TraceWatch;
+use super::trace::{TraceWatch, is_warning};
 use crate::config::Config;
 use crate::error::Result;
 use crate::event::Event;
@@ -32,6 +32,8 @@ pub(super) fn restore_metrics(
     let choice = Choice::of(config)?;
     let mut history = History::default();
     let mut trace = TraceWatch::of(config, params.trainable_elements())?;
+    // Whether it warned and the log does not say so.
+    let mut warned = false;
     for record in log.records() {
         let record = record?;
         let forwards = |history: &History, step: &Step| history.all_forwards() + step.losses.len() as u64;
@@ -48,15 +50,20 @@ pub(super) fn restore_metrics(
             }
             _ => {}
         }
+        warned &= !is_warning(&record);
         let so_far = if let Record::Step(step) = &record { forwards(&history, step) } else { 0 };
         if let Some(event) = trace.as_mut().map(|t| t.hear(&record, so_far)).transpose()?.flatten() {
-            // What it warned of is in the log; here it learns where it stands.
-            let _ = trace.as_mut().map(|t| t.warning(&event));
+            // Here it learns where it stands.
+            warned = trace.as_mut().and_then(|t| t.warning(&event)).is_some() || warned;
             if history.done > written.traces {
                 metrics.line(&serde_json::to_value(event).unwrap_or_default())?;
             }
         }
         history.add(record);
+    }
+    if warned {
+        // Killed before the warning was logged: it comes with the next sample.
+        trace.iter_mut().for_each(TraceWatch::warn_again);
     }
     Ok(trace)
 }

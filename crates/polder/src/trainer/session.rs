@@ -3,16 +3,17 @@
 use std::time::Instant;
 
 use polder_models::Loaded;
-use polder_optim::trajectory::{Evaluation, Record, Writer};
+use polder_optim::trajectory::{Evaluation, Writer};
 use polder_tasks::EncodedExample;
-use serde_json::json;
 
 use super::data::TaskData;
 use super::rate::{self, Again};
+use super::reading_loss;
 use super::scores::{Choice, DEV, Scorer, keep, state};
 use super::start::History;
 use super::step::Stepper;
 use super::stop::{Stop, Stopped};
+use super::trace::warning_note;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::error::Result;
@@ -85,7 +86,7 @@ impl Session<'_> {
             self.watch.event(&event);
             if let Some(text) = stepper.trace.as_mut().and_then(|t| t.warning(&event)) {
                 self.tell(&text);
-                self.log.append(&Record::Note(json!({ "kind": "edge", "step": step, "text": text })))?;
+                self.log.append(&warning_note(step, &text))?;
             }
         }
         Ok(true)
@@ -120,8 +121,11 @@ impl Session<'_> {
             return Ok(());
         }
         let elements = self.loaded.params.trainable_elements();
-        let Again { lr, note, text } =
-            rate::again(self.config, elements, (step, stepper.height), &mut *stepper.objective)?;
+        // Whatever the probe: measuring writes no weight.
+        let law = stepper.method.mode.law;
+        let loss = reading_loss(self.config, self.engine, self.loaded.tokenizer.as_ref(), self.data, law);
+        let mut loss = loss.stopped_by(self.stop.flag());
+        let Again { lr, note, text } = rate::again(self.config, elements, (step, stepper.height), &mut loss)?;
         self.log.append(&note)?;
         self.history.add(note);
         stepper.height = lr;

@@ -163,13 +163,17 @@ pub(super) fn load_base(config: &Config) -> Result<Model> {
 /// Loads weights that a run saved, and checks their digest.
 ///
 /// # Errors
-/// Weights that can't be loaded, or are others than the sidecar says.
+/// Weights that can't be loaded, or are others than the sidecar says; a tokenizer that is gone.
 pub(super) fn load_saved(path: &Path, state: &State, config: &Config) -> Result<Model> {
     let mut model = Model::load(path, config.model.dtype, config.place()?)?;
     set_trainable(&mut model, &config.trainable)?;
     if Digest(model.loaded.params.digest()?).to_string() != state.weights {
         let reason = "its weights are not those that were saved".to_owned();
         return Err(Error::Damaged { path: path.to_owned(), reason });
+    }
+    // Every run has one.
+    if model.loaded.tokenizer.is_none() {
+        return Err(Error::Damaged { path: path.to_owned(), reason: "its tokenizer is gone".to_owned() });
     }
     Ok(model)
 }

@@ -103,6 +103,11 @@ impl TraceWatch {
         }))
     }
 
+    /// Says it once more where the next sample is near the edge too.
+    pub(super) fn warn_again(&mut self) {
+        self.near = false;
+    }
+
     /// A sentence where the trace comes near the edge of stability, said once until it has left again.
     pub(super) fn warning(&mut self, event: &Event) -> Option<String> {
         let Event::Trace { step, trace, error, edge: Some(edge), .. } = event else { return None };
@@ -117,6 +122,16 @@ impl TraceWatch {
             )
         })
     }
+}
+
+/// A warning as the log has it.
+pub(super) fn warning_note(step: u64, text: &str) -> Record {
+    Record::Note(json!({ "kind": "edge", "step": step, "text": text }))
+}
+
+/// Whether a record is a warning.
+pub(super) fn is_warning(record: &Record) -> bool {
+    matches!(record, Record::Note(note) if note.get("kind").and_then(Value::as_str) == Some("edge"))
 }
 
 /// Whether a note is the first half of a sample.

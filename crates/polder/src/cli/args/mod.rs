@@ -202,7 +202,8 @@ pub(super) struct SharpnessArgs {
     /// Seed of the rows and directions
     #[arg(long, value_name = "N", default_value = "0")]
     pub(super) seed: u64,
-    /// Also find the Hessian's largest eigenvalue, and its trace once more, from gradients; for small models
+    /// Also find the Hessian's largest eigenvalue, and its trace once more, from gradients; for small models. Of a run with Adam
+    /// those of P⁻¹H too, where P is saved: with --model RUN/final
     #[arg(long)]
     pub(super) eigenvalue: bool,
     /// Also read slices of the loss: along two random directions and over their plane; data and figures go to this folder

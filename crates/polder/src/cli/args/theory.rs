@@ -34,7 +34,7 @@ pub(in crate::cli) struct FlatArgs {
     #[arg(long, value_name = "LAMBDA", requires = "steps")]
     pub(in crate::cli) lambda: Option<f64>,
     /// Steps, with --lambda
-    #[arg(long, value_name = "T", requires = "lambda")]
+    #[arg(long, value_name = "T", requires = "lambda", conflicts_with = "epsilon")]
     pub(in crate::cli) steps: Option<f64>,
     /// Squared distance from the start to the regularised minimum
     #[arg(long, value_name = "R2", default_value = "1")]
@@ -51,7 +51,7 @@ pub(in crate::cli) struct FlatArgs {
 )]
 pub(in crate::cli) struct EdgeArgs {
     /// Eigenvalues of the Hessian (of P⁻¹H for Adam), separated by commas; zeros may be left out
-    #[arg(long, value_name = "L1,L2,…", value_delimiter = ',')]
+    #[arg(long, value_name = "L1,L2,…", value_delimiter = ',', value_parser = number)]
     pub(in crate::cli) spectrum: Vec<f64>,
     /// A file of eigenvalues, separated by white space or commas
     #[arg(long, value_name = "FILE")]
@@ -60,7 +60,7 @@ pub(in crate::cli) struct EdgeArgs {
     #[arg(long, value_name = "T")]
     pub(in crate::cli) trace: Option<f64>,
     /// With --trace: the largest eigenvalue, which makes the bounds narrower
-    #[arg(long, value_name = "L", requires = "trace")]
+    #[arg(long, value_name = "L", requires = "trace", conflicts_with_all = ["spectrum", "spectrum_file"])]
     pub(in crate::cli) largest: Option<f64>,
     /// Polyak's momentum β
     #[arg(long, value_name = "BETA", conflicts_with = "adam")]
@@ -80,4 +80,9 @@ pub(in crate::cli) struct EdgeArgs {
     /// Print one JSON object
     #[arg(long)]
     pub(in crate::cli) json: bool,
+}
+
+/// A number, with spaces around it where it stands in a list.
+fn number(text: &str) -> Result<f64, String> {
+    text.trim().parse().map_err(|_| format!("`{}` is no number", text.trim()))
 }

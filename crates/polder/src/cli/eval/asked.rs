@@ -1,13 +1,12 @@
 //! A model's answers to the rows of a task.
 
-use std::borrow::Cow;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use polder::calibration::{content_free, score_content_free};
 use polder::device::Kind;
 use polder::evaluation::{Evaluated, Ledger};
-use polder::generation::{Question, settings_of};
+use polder::generation::{asked, asked_in_chat, settings_of};
 use polder::scoring::{PassSize, Rule};
 use polder_optim::trajectory::Digest;
 use polder_tasks::{EncodedExample, Encoder, Example, PromptTask, Task};
@@ -24,6 +23,8 @@ pub(super) struct Asked {
     pub(super) found: Evaluated,
     /// The texts that it wrote, where the task asks for texts.
     pub(super) texts: Vec<String>,
+    /// What it was asked, where that is not the task's own prompts: through its chat template.
+    pub(super) in_chat: Option<Vec<Example>>,
 }
 
 /// Who is asked: a model, what encodes for it, the digest of its weights, and what its answers are known by.
@@ -63,15 +64,21 @@ impl<'a> Askable<'a> {
             bar.at(done as u64, total);
             Ok(())
         };
-        let mut examples = Cow::Borrowed(&work.examples);
-        if arguments.chat {
-            in_chat(&self.subject.model.chat()?, examples.to_mut())?;
-        }
-        if work.task.metric().of_texts() {
-            self.texts(&work.task, &examples, ledger, arguments, &mut on_done)
+        let through = match arguments.chat {
+            true => {
+                let mut examples = work.examples.clone();
+                in_chat(&self.subject.model.chat()?, &mut examples)?;
+                Some(examples)
+            }
+            false => None,
+        };
+        let examples = through.as_deref().unwrap_or(&work.examples);
+        let (found, texts) = if work.task.metric().of_texts() {
+            self.texts(&work.task, examples, ledger, arguments, &mut on_done)?
         } else {
-            self.options(&work.task, &examples, ledger, arguments, &mut on_done)
-        }
+            (self.options(&work.task, examples, ledger, arguments, &mut on_done)?, Vec::new())
+        };
+        Ok(Asked { found, texts, in_chat: through })
     }
 
     fn options(
@@ -81,7 +88,7 @@ impl<'a> Askable<'a> {
         ledger: &mut Ledger,
         arguments: &EvalArgs,
         on_done: &mut dyn FnMut(usize) -> polder::Result<()>,
-    ) -> Result<Asked> {
+    ) -> Result<Evaluated> {
         let encoded = encode(&self.encoder, examples, arguments.quiet)?;
         let free = match arguments.calibrate {
             true => Some(content_free(&self.encoder, task, examples)?),
@@ -93,8 +100,7 @@ impl<'a> Askable<'a> {
         let free = free.map(|free| score_content_free(&engine, &free, size, &mut |_| Ok(()))).transpose()?;
         let seconds = start.elapsed().as_secs_f64();
         let rule = Rule::of(task);
-        let found = Evaluated::of(&encoded, scores, free.as_deref(), rule, engine.counts(), seconds)?;
-        Ok(Asked { found, texts: Vec::new() })
+        Ok(Evaluated::of(&encoded, scores, free.as_deref(), rule, engine.counts(), seconds)?)
     }
 
     fn texts(
@@ -104,7 +110,7 @@ impl<'a> Askable<'a> {
         ledger: &mut Ledger,
         arguments: &EvalArgs,
         on_done: &mut dyn FnMut(usize) -> polder::Result<()>,
-    ) -> Result<Asked> {
+    ) -> Result<(Evaluated, Vec<String>)> {
         let name = task.name();
         ensure!(!arguments.calibrate, "task `{name}` has no options that `--calibrate` could compare");
         let model = &self.subject.model;
@@ -112,14 +118,20 @@ impl<'a> Askable<'a> {
         if let Some(batch) = arguments.batch {
             settings.batch = batch as usize;
         }
-        let question = |example: &Example| Question::of(&self.encoder, example, settings.max_new_tokens);
-        let prompts: Vec<Vec<u32>> = examples.iter().map(|e| question(e).map(|q| q.ids)).collect::<Result<_, _>>()?;
+        if let Some(example) = examples.iter().find(|example| example.answers.is_empty()) {
+            return Err(polder::Error::NoAnswers { row: example.idx.clone() }.into());
+        }
+        let ids = |example: &Example| match arguments.chat {
+            true => asked_in_chat(&self.encoder, example),
+            false => asked(&self.encoder, example, settings.max_new_tokens),
+        };
+        let prompts: Vec<Vec<u32>> = examples.iter().map(ids).collect::<polder::Result<_>>()?;
         let (engine, start) = (model.engine(), Instant::now());
         let tokenizer = self.encoder.tokenizer();
         let texts = ledger.texts(&engine, &self.known_by, tokenizer, &prompts, &settings, on_done)?;
         let seconds = start.elapsed().as_secs_f64();
         let found = Evaluated::of_texts(examples, &texts, task.metric(), engine.counts(), seconds)?;
-        Ok(Asked { found, texts })
+        Ok((found, texts))
     }
 }
 

@@ -76,7 +76,8 @@ pub(super) fn object(
 
 /// One line an example; `model` is named where several are asked.
 pub(super) fn samples(file: &mut dyn Write, work: &Work, asked: &Asked, model: Option<&str>) -> std::io::Result<()> {
-    for (number, (row, example)) in work.drawn.iter().zip(&work.examples).enumerate() {
+    let examples = asked.in_chat.as_deref().unwrap_or(&work.examples);
+    for (number, (row, example)) in work.drawn.iter().zip(examples).enumerate() {
         let mut line = json!({"task": work.task.name(), "idx": idx(row, example), "prompt": example.prompt});
         let Some(object) = line.as_object_mut() else { continue };
         if let Some(model) = model {

@@ -5,7 +5,7 @@ mod rows;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use polder::generation::{Generated, asked, cut_to_room, generate, settings_of};
+use polder::generation::{Generated, asked, asked_in_chat, generate, settings_of};
 use polder::scoring::{PassSize, score, values};
 use polder::trainer::shots_of;
 use polder_perturb::Points;
@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &PredictArgs) -> Result<Ended> {
     let rows = rows::rows(arguments, &task)?;
     let of_chats = task.name() == CHAT;
     let examples = match of_chats {
-        true => conversations(&subject.model.chat()?, &rows)?,
+        true => conversations(&subject.model.chat()?, &rows).with_context(|| place(arguments))?,
         false => questions(&subject, arguments, &task, &rows)?,
     };
     let encoder = subject.encoder(&LoadArgs {
@@ -48,11 +48,7 @@ pub(super) fn run(arguments: &PredictArgs) -> Result<Ended> {
 fn questions(subject: &Subject, arguments: &PredictArgs, task: &PromptTask, rows: &[Drawn]) -> Result<Vec<Example>> {
     let shots = demonstrations(subject, arguments.task.as_deref(), task)?;
     let question = |row: &Drawn| {
-        let example = task.question(&row.row, row.number).map_err(polder::Error::from);
-        match &arguments.data {
-            Some(path) => example.with_context(|| format!("`{}`", path.display())),
-            None => Ok(example?),
-        }
+        task.question(&row.row, row.number).map_err(polder::Error::from).with_context(|| place(arguments))
     };
     let mut examples: Vec<Example> = rows.iter().map(question).collect::<Result<_>>()?;
     examples.iter_mut().for_each(|example| shots.put_before(task, example));
@@ -60,6 +56,11 @@ fn questions(subject: &Subject, arguments: &PredictArgs, task: &PromptTask, rows
         in_chat(&subject.model.chat()?, &mut examples)?;
     }
     Ok(examples)
+}
+
+/// Where the rows come from, for an error.
+fn place(arguments: &PredictArgs) -> String {
+    arguments.data.as_ref().map_or_else(|| "the row that was typed".to_owned(), |path| format!("`{}`", path.display()))
 }
 
 /// Conversations as prompts: up to where the assistant's next answer begins, the last message's place where that is one.
@@ -80,7 +81,9 @@ fn conversations(template: &ChatTemplate, rows: &[Drawn]) -> Result<Vec<Example>
         }
         let in_row = || format!("row {} (from 0)", row.number);
         let prompt = template.render(&messages, true).map_err(polder::Error::from).with_context(in_row)?;
-        Ok(Example { idx: row.number.to_string(), prompt, ..Example::default() })
+        let own = row.row.get("idx").or_else(|| row.row.get("id")).filter(|own| !own.is_null());
+        let idx = own.map_or_else(|| row.number.to_string(), |own| own.as_str().map_or(own.to_string(), str::to_owned));
+        Ok(Example { idx, prompt, ..Example::default() })
     };
     rows.iter().map(one).collect()
 }
@@ -145,15 +148,9 @@ fn write(
 ) -> Result<()> {
     let mut settings = settings_of(task, subject.model.loaded.end_ids(), encoder.max_length());
     settings.max_new_tokens = arguments.max_new_tokens.map_or(settings.max_new_tokens, |most| most as usize);
-    let room = settings.max_new_tokens;
     let ids = |example: &Example| match task.name() == CHAT || arguments.chat {
-        // What a chat template ends with belongs to it.
-        true => Ok(cut_to_room(
-            encoder.prompt_ids(&example.prompt, false, &example.idx).map_err(polder::Error::from)?,
-            encoder,
-            room,
-        )),
-        false => asked(encoder, example, room),
+        true => asked_in_chat(encoder, example),
+        false => asked(encoder, example, settings.max_new_tokens),
     };
     let prompts: Vec<Vec<u32>> = examples.iter().map(ids).collect::<polder::Result<_>>()?;
     let mut bar = Counter::new("answering", "rows", rows.len() < 2);

@@ -38,7 +38,12 @@ pub(super) fn run(arguments: &EdgeArgs) -> Result<()> {
         ensure!(lr.is_finite() && lr > 0.0, "`--lr {lr}` is not above 0");
     }
     if arguments.json {
-        return Ok(print(serde_json::to_string_pretty(&edge)?)?);
+        let mut object = serde_json::to_value(&edge)?;
+        if let (Some(fields), Some(lr)) = (object.as_object_mut(), arguments.lr) {
+            fields.insert("lr".to_owned(), lr.into());
+            fields.insert("lr_is".to_owned(), edge.verdict(lr).into());
+        }
+        return Ok(print(serde_json::to_string_pretty(&object)?)?);
     }
     Ok(print(edge.text(arguments))?)
 }

@@ -54,7 +54,9 @@ fn theorem(arguments: &FlatArgs, smoothness: &Smoothness, lambda: f64, steps: f6
     let trace = 2.0 * bound / (lambda * lambda);
     in_range([step, bound, trace])?;
     if arguments.json {
-        let found = json!({ "step": step, "bound": bound, "terms": terms });
+        let given = json!({ "lambda": lambda, "steps": steps });
+        let found =
+            json!({ "given": given, "step": step, "bound": bound, "terms": terms, "trace_gap_at_minimum": trace });
         return Ok(print(serde_json::to_string_pretty(&found)?)?);
     }
     let text = format!(

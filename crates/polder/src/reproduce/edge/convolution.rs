@@ -76,7 +76,13 @@ fn within_the_band(track: &Track, from: u64) -> Result<[Check; 2]> {
     Ok([
         // What the second and later eigenvalues add to the least is not known; it was 0.3 while the run still sharpened. Above 1
         // a step grows, slowly where it is a little above: a run that is thrown back from there may hover up to a tenth beyond.
-        Check::between(what("least value"), least, "1 at the edge, or somewhat less (Theorems 1 to 3)", 0.75, 1.1),
+        Check::between(
+            what("least value"),
+            least,
+            "about 1 at the edge, or less by what the other eigenvalues add (Theorems 1 to 3)",
+            0.75,
+            1.1,
+        ),
         Check::between(what("largest value"), most, "1 or more: the edge inside Tr to Tr + Aλ_max", 1.0, f64::INFINITY),
     ])
 }
