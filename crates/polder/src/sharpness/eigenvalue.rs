@@ -67,7 +67,8 @@ pub fn preconditioner(model: &mut Model, weights: &[String], folder: &Path, adam
 
 /// The largest eigenvalue and the trace of the Hessian of the training rows' loss, in f64, by candle's autograd.
 ///
-/// With the diagonal of Adam's P, as many numbers as those weights, also of `P⁻¹H`. Gradients take the memory of training by back-propagation, so this is for models of at most two million weights.
+/// With the diagonal of Adam's P, as many numbers as those weights, also of `P⁻¹H`. Gradients take the memory of training by
+/// back-propagation, so this is for models of at most two million weights.
 ///
 /// # Errors
 /// More weights; weights on a GPU; no weight of such a name; a gradient that can't be computed.

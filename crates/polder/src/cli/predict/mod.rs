@@ -30,22 +30,34 @@ pub(super) fn run(arguments: &PredictArgs) -> Result<Ended> {
     let of_chats = task.name() == CHAT;
     let examples = match of_chats {
         true => conversations(&subject.model.chat()?, &rows).with_context(|| place(arguments))?,
-        false => questions(&subject, arguments, &task, &rows)?,
+        false => examples_of(&subject, arguments, &task, &rows)?,
     };
     let encoder = subject.encoder(&LoadArgs {
         // A chat template writes the BOS token itself.
         bos: arguments.model.load.bos.or((of_chats || arguments.chat).then_some(false)),
         ..arguments.model.load.clone()
     })?;
-    match task.label_names().is_some() || examples.iter().any(|example| !example.options.is_empty()) {
-        true => choose(&subject, &encoder, arguments, &task, &rows, &examples)?,
-        false => write(&subject, &encoder, arguments, &task, &rows, &examples)?,
+    let questions =
+        Questions { subject: &subject, encoder: &encoder, arguments, task: &task, rows: &rows, examples: &examples };
+    match examples.iter().any(|example| !example.options.is_empty()) {
+        true => questions.choose()?,
+        false => questions.write()?,
     }
     Ok(Ended::Well)
 }
 
+/// What is asked, and who answers.
+struct Questions<'a> {
+    subject: &'a Subject,
+    encoder: &'a Encoder,
+    arguments: &'a PredictArgs,
+    task: &'a PromptTask,
+    rows: &'a [Drawn],
+    examples: &'a [Example],
+}
+
 /// Rows as examples, behind the demonstrations that a run was trained behind.
-fn questions(subject: &Subject, arguments: &PredictArgs, task: &PromptTask, rows: &[Drawn]) -> Result<Vec<Example>> {
+fn examples_of(subject: &Subject, arguments: &PredictArgs, task: &PromptTask, rows: &[Drawn]) -> Result<Vec<Example>> {
     let shots = demonstrations(subject, arguments.task.as_deref(), task)?;
     let question = |row: &Drawn| {
         task.question(&row.row, row.number).map_err(polder::Error::from).with_context(|| place(arguments))
@@ -105,72 +117,66 @@ fn demonstrations(subject: &Subject, named: Option<&str>, task: &PromptTask) -> 
     shots_of(run, &folder, task).with_context(because)
 }
 
-/// Chooses among options.
-fn choose(
-    subject: &Subject,
-    encoder: &Encoder,
-    arguments: &PredictArgs,
-    task: &PromptTask,
-    rows: &[Drawn],
-    examples: &[Example],
-) -> Result<()> {
-    for example in examples {
+impl Questions<'_> {
+    /// Chooses among options.
+    fn choose(&self) -> Result<()> {
+        let Self { subject, encoder, arguments, task, rows, examples } = *self;
+        for example in examples {
+            ensure!(
+                example.options.len() > 1,
+                "row `{}` of task `{}` has {} option(s), so there is nothing to choose among",
+                example.idx,
+                task.name(),
+                example.options.len()
+            );
+        }
         ensure!(
-            example.options.len() > 1,
-            "row `{}` of task `{}` has {} option(s), so there is nothing to choose among",
-            example.idx,
-            task.name(),
-            example.options.len()
+            arguments.max_new_tokens.is_none(),
+            "task `{}` chooses among options and writes nothing\nhint: leave --max-new-tokens out",
+            task.name()
         );
-    }
-    ensure!(
-        arguments.max_new_tokens.is_none(),
-        "task `{}` chooses among options and writes nothing\nhint: leave --max-new-tokens out",
-        task.name()
-    );
-    let encoded = encode(encoder, examples, false)?;
-    let scores = score(&subject.model.engine(), &encoded, PassSize::default(), &mut |_| Ok(()))?;
-    for (((row, example), encoded), scores) in rows.iter().zip(examples).zip(&encoded).zip(&scores) {
-        let values = values(task.normalize(), encoded, scores);
-        print(if arguments.json { line(task, row, example, &values).to_string() } else { words(example, &values) })?;
-    }
-    Ok(())
-}
-
-/// Writes answers: the likeliest tokens, up to the task's stop texts and limits.
-fn write(
-    subject: &Subject,
-    encoder: &Encoder,
-    arguments: &PredictArgs,
-    task: &PromptTask,
-    rows: &[Drawn],
-    examples: &[Example],
-) -> Result<()> {
-    let mut settings = settings_of(task, subject.model.loaded.end_ids(), encoder.max_length());
-    settings.max_new_tokens = arguments.max_new_tokens.map_or(settings.max_new_tokens, |most| most as usize);
-    let ids = |example: &Example| match task.name() == CHAT || arguments.chat {
-        true => asked_in_chat(encoder, example),
-        false => asked(encoder, example, settings.max_new_tokens),
-    };
-    let prompts: Vec<Vec<u32>> = examples.iter().map(ids).collect::<polder::Result<_>>()?;
-    let mut bar = Counter::new("answering", "rows", rows.len() < 2);
-    let (mut done, total) = (0, rows.len() as u64);
-    let engine = subject.model.engine();
-    let all = generate(&engine, &Points::plain(), encoder.tokenizer(), &prompts, &settings, &mut |heard| {
-        if matches!(heard, polder::generation::Heard::Done { .. }) {
-            done += 1;
-            bar.at(done, total);
+        let encoded = encode(encoder, examples, false)?;
+        let scores = score(&subject.model.engine(), &encoded, PassSize::default(), &mut |_| Ok(()))?;
+        for (((row, example), encoded), scores) in rows.iter().zip(examples).zip(&encoded).zip(&scores) {
+            let values = values(task.normalize(), encoded, scores);
+            print(if arguments.json {
+                line(task, row, example, &values).to_string()
+            } else {
+                words(example, &values)
+            })?;
         }
         Ok(())
-    })?;
-    bar.clear();
-    for ((row, example), generated) in rows.iter().zip(examples).zip(&all) {
-        print(match arguments.json {
-            true => text_line(task, row, example, generated).to_string(),
-            false => format!("{}\t{}", example.idx, generated.text.trim()),
-        })?;
     }
-    Ok(())
+
+    /// Writes answers: the likeliest tokens, up to the task's stop texts and limits.
+    fn write(&self) -> Result<()> {
+        let Self { subject, encoder, arguments, task, rows, examples } = *self;
+        let mut settings = settings_of(task, subject.model.loaded.end_ids(), encoder.max_length());
+        settings.max_new_tokens = arguments.max_new_tokens.map_or(settings.max_new_tokens, |most| most as usize);
+        let ids = |example: &Example| match task.name() == CHAT || arguments.chat {
+            true => asked_in_chat(encoder, example),
+            false => asked(encoder, example, settings.max_new_tokens),
+        };
+        let prompts: Vec<Vec<u32>> = examples.iter().map(ids).collect::<polder::Result<_>>()?;
+        let mut bar = Counter::new("answering", "rows", rows.len() < 2);
+        let (mut done, total) = (0, rows.len() as u64);
+        let engine = subject.model.engine();
+        let all = generate(&engine, &Points::plain(), encoder.tokenizer(), &prompts, &settings, &mut |heard| {
+            if matches!(heard, polder::generation::Heard::Done { .. }) {
+                done += 1;
+                bar.at(done, total);
+            }
+            Ok(())
+        })?;
+        bar.clear();
+        for ((row, example), generated) in rows.iter().zip(examples).zip(&all) {
+            print(match arguments.json {
+                true => text_line(task, row, example, generated).to_string(),
+                false => format!("{}\t{}", example.idx, generated.text.trim()),
+            })?;
+        }
+        Ok(())
+    }
 }
 
 fn line(task: &PromptTask, row: &Drawn, example: &Example, values: &[f64]) -> Value {

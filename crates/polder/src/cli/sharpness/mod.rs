@@ -1,5 +1,7 @@
 //! `polder sharpness`.
 
+mod stand;
+
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -9,20 +11,19 @@ use polder::model::{Model, find};
 use polder::plan::Plan;
 use polder::run::State;
 use polder::sharpness::{
-    Eigenvalue, Preconditioned, Request, Sharpness, SliceRequest, adam_scheme, between, edge, eigenvalue, measure,
-    preconditioner, scheme_of, slices,
+    Eigenvalue, Preconditioned, Request, Sharpness, SliceRequest, between, eigenvalue, measure, preconditioner, slices,
 };
 use polder::trainer::{logged_rate, set_threads};
 use polder_optim::trajectory::Trajectory;
 use polder_sharpness::Measured;
 use polder_sharpness::curvature::{ByGradients, TopEigenvalue};
-use polder_sharpness::stability::{Scheme, step_bounds};
 use serde_json::json;
 
 use super::Ended;
 use super::args::SharpnessArgs;
 use super::output::{print, tell};
 use super::subject::plan_of;
+use stand::stand;
 
 pub(super) fn run(arguments: &SharpnessArgs) -> Result<Ended> {
     let is_run = arguments.subject.is_dir();
@@ -187,56 +188,6 @@ fn text(found: &Sharpness) -> String {
     .join("\n")
 }
 
-/// Where a rate stands against its edge.
-struct Stand {
-    lr: f64,
-    /// What the trace is that of, where it is not the Hessian.
-    of: &'static str,
-    edge: f64,
-    /// What a trace says that is clearly positive.
-    known: Option<Known>,
-}
-
-/// Where the trace stands, and up to where rates are stable.
-struct Known {
-    share: f64,
-    stable: f64,
-    unstable: f64,
-    /// The largest eigenvalue, where it was measured and lies within the trace.
-    largest: Option<f64>,
-}
-
-/// Where a rate stands, or why that is not known.
-fn stand(config: &Config, found: &Sharpness, spectrum: Option<&Eigenvalue>, lr: f64) -> Result<Stand, String> {
-    let elements = found.elements as usize;
-    let preconditioned = spectrum.and_then(|spectrum| spectrum.preconditioned.as_ref());
-    if let (Some(of), Some(scheme)) = (preconditioned, adam_scheme(config, elements)) {
-        let trace = (of.trace.value, of.trace.standard_error);
-        return stand_of(" of P⁻¹H", scheme, trace, Some(of.largest.value), lr);
-    }
-    let scheme = scheme_of(config, elements).ok_or_else(|| no_edge(config, spectrum.is_some()))?;
-    let trace = (found.trace.value, found.trace.standard_error);
-    stand_of("", scheme, trace, spectrum.map(|spectrum| spectrum.largest.value), lr)
-}
-
-/// Where a rate stands with a trace and its standard error, and the largest eigenvalue where it is known.
-fn stand_of(
-    of: &'static str,
-    scheme: Scheme,
-    (trace, error): (f64, f64),
-    largest: Option<f64>,
-    lr: f64,
-) -> Result<Stand, String> {
-    let edge = edge(&scheme, lr).ok_or_else(|| "edge       none at this learning rate".to_owned())?;
-    let largest = largest.filter(|largest| (0.0..=trace).contains(largest));
-    // Two standard errors, as of the step size that is advised.
-    let bounds = Some(trace).filter(|trace| *trace > 2.0 * error);
-    let bounds = bounds.and_then(|trace| step_bounds(trace, largest.unwrap_or(trace), &scheme).ok());
-    let known =
-        bounds.map(|bounds| Known { share: trace / edge, stable: bounds.lower, unstable: bounds.upper, largest });
-    Ok(Stand { lr, of, edge, known })
-}
-
 /// Adam's preconditioner beside the weights that are looked at, where the steps are Adam's and it was saved.
 fn preconditioner_of(
     config: &Config,
@@ -271,53 +222,4 @@ fn spectrum_text(spectrum: &Eigenvalue) -> String {
         ));
     }
     lines.join("\n")
-}
-
-/// Why a run has no edge.
-fn no_edge(config: &Config, by_gradients: bool) -> String {
-    let (optimizer, estimator) = (&config.optimizer.name, &config.estimator.name);
-    let why = match (optimizer.as_str(), by_gradients) {
-        ("adam", false) => "the spectrum of P⁻¹H decides it; --eigenvalue measures that of a small model",
-        ("adam", true) => {
-            "the spectrum of P⁻¹H decides it, and no P of these weights is saved beside them: it is in RUN/final (--model), for the \
-             weights that were trained"
-        }
-        _ => "the trace does not decide it",
-    };
-    format!("edge       none is known for steps of `{optimizer}` with `{estimator}`: {why}")
-}
-
-impl Stand {
-    fn text(&self) -> String {
-        let Self { lr, of, edge, known } = self;
-        let begin = format!("edge       at the learning rate {lr:.3e} steps grow beyond a trace{of} of {edge:.3e}");
-        let Some(Known { share, stable, unstable, largest }) = known else {
-            return format!(
-                "{begin}; where the trace stands is not known, for it is not clearly positive: take more --probes"
-            );
-        };
-        let known = largest.map_or("whatever the largest eigenvalue is".to_owned(), |largest| {
-            format!("with a largest eigenvalue of {largest:.3e}")
-        });
-        let verdict = match share {
-            share if *share > 1.0 => "beyond it: steps grow",
-            share if *share > 0.8 => "close to it",
-            _ => "inside",
-        };
-        format!(
-            "{begin}; the trace is {:.1} % of that, {verdict}\n           rates up to {stable:.3e} are stable {known}, beyond \
-             {unstable:.3e} none is",
-            100.0 * share
-        )
-    }
-
-    fn json(&self) -> serde_json::Value {
-        let Self { lr, of, edge, known } = self;
-        let of = if of.is_empty() { "H" } else { "P⁻¹H" };
-        let number = |of: fn(&Known) -> f64| known.as_ref().map(of);
-        json!({
-            "lr": lr, "of": of, "edge": edge, "share": number(|k| k.share), "stable": number(|k| k.stable),
-            "unstable": number(|k| k.unstable), "largest": known.as_ref().and_then(|k| k.largest),
-        })
-    }
 }
